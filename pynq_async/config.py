@@ -1,0 +1,125 @@
+"""Small frozen values that say where a board is and how long and how much it may be asked."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from .errors import InvalidArgument
+
+DEFAULT_PORT = 7967
+ENVIRONMENT = "PYNQ_REMOTE_DEVICES"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a board server listens: `host` and TCP `port`, 7967 unless told."""
+
+    host: str
+    port: int = DEFAULT_PORT
+
+    def __post_init__(self) -> None:
+        if not self.host or re.search(r"[\s/\x00]", self.host):
+            raise InvalidArgument(f"{self.host!r} is no host name; write host or host:port, such as 192.168.2.99")
+
+        if not 0 < self.port < 65536:
+            raise InvalidArgument(f"{self.host}: port {self.port} is not between 1 and 65535")
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `host`, `host:port`, `[v6]:port` or a bare IPv6 address; raises `InvalidArgument`."""
+        text = text.strip()
+
+        if _is_v6(text):
+            return cls(text)
+
+        match = re.fullmatch(r"\[(?P<v6>[^\]]*)\](?::(?P<p6>[^:]*))?|(?P<host>[^:]*)(?::(?P<port>[^:]*))?", text)
+
+        if match is None or (match["v6"] is not None and not _is_v6(match["v6"])):
+            raise InvalidArgument(f"{text!r} is no board address; write host or host:port, such as 192.168.2.99:7967")
+
+        port = match["p6"] if match["v6"] is not None else match["port"]
+
+        if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
+            raise InvalidArgument(f"{text!r}: {port!r} is no port number")
+
+        return cls(match["v6"] if match["v6"] is not None else match["host"], DEFAULT_PORT if port is None else int(port))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> tuple["Address", ...]:
+        """The addresses in `PYNQ_REMOTE_DEVICES`, comma-separated; raises `InvalidArgument` when there is none."""
+        texts = [text for text in environ.get(ENVIRONMENT, "").split(",") if text.strip()]
+
+        if not texts:
+            raise InvalidArgument(f"{ENVIRONMENT} names no board; set it to one or more addresses, comma-separated")
+
+        return tuple(cls.parse(text) for text in texts)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.host if self.port == DEFAULT_PORT else f"{host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """The address as gRPC wants it, always with its port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long things may take, in seconds.
+
+    Attributes:
+        connect: from opening a board to knowing who it is.
+        call: one short call (a register, an address, a small file).
+        allocate: waiting for contiguous memory; a late answer is freed, never lost.
+        stall: a stream of bulk data without any progress.
+        program: from handing the firmware's name to the FPGA manager to reading its state.
+        shutdown: one AXI shutdown manager to report that its port is quiet.
+        grace: what a cancelled short call is given to finish before it is really cancelled.
+    """
+
+    connect: float = 5.0
+    call: float = 10.0
+    allocate: float = 30.0
+    stall: float = 30.0
+    program: float = 30.0
+    shutdown: float = 1.0
+    grace: float = 0.25
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise InvalidArgument(f"the timeout {field.name!r} must be more than 0 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one board is asked for at a time.
+
+    Attributes:
+        streams: bulk streams under way at once (the server spends a thread on each).
+        calls: short calls under way at once.
+        windows: register windows the board server may hold; it never unmaps one.
+        firmware: bitstreams kept in the board's firmware folder, which is often a RAM disk.
+        file_bytes: the most that reading one file may bring.
+    """
+
+    streams: int = 4
+    calls: int = 16
+    windows: int = 256
+    firmware: int = 4
+    file_bytes: int = 256 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise InvalidArgument(f"the limit {field.name!r} must be more than 0")
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0]).version == 6
+    except ValueError:
+        return False
