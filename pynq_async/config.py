@@ -39,12 +39,12 @@ class Address:
         if match is None or (match["v6"] is not None and not _is_v6(match["v6"])):
             raise InvalidArgument(f"{text!r} is no board address; write host or host:port, such as 192.168.2.99:7967")
 
-        port = match["p6"] if match["v6"] is not None else match["port"]
+        host, port = (match["v6"], match["p6"]) if match["v6"] is not None else (match["host"], match["port"])
 
         if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
             raise InvalidArgument(f"{text!r}: {port!r} is no port number")
 
-        return cls(match["v6"] if match["v6"] is not None else match["host"], DEFAULT_PORT if port is None else int(port))
+        return cls(host, DEFAULT_PORT if port is None else int(port))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> tuple["Address", ...]:

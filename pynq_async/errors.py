@@ -24,6 +24,7 @@
         ├── NotSupported                    this board's server does not offer the call
         ├── ServerError                     the board server failed inside the call
         ├── ProtocolViolation               the board server answered what it must not
+        │   └── UnknownHandle               it does not know a file or handle it should know
         ├── BoardExhausted                  the board server is out of file descriptors
         ├── AllocationError (MemoryError)   no contiguous memory of that size
         ├── BufferFreed                     the buffer was freed
@@ -155,6 +156,10 @@ class ServerError(BoardError):
 
 class ProtocolViolation(BoardError):
     """The board server answered what it must not."""
+
+
+class UnknownHandle(ProtocolViolation):
+    """The board server does not know a file or handle; another client may have removed it."""
 
 
 class BoardExhausted(BoardError):

@@ -36,9 +36,7 @@ class Method(Generic[Request, Response]):
 
 
 _DEVICE = "/remote_device.RemoteDevice"
-SET_BITSTREAM_ATTRS = Method(
-    f"{_DEVICE}/set_bitstream_attrs", m.SetBitstreamAttrsRequest, m.SetBitstreamAttrsResponse
-)
+SET_BITSTREAM_ATTRS = Method(f"{_DEVICE}/set_bitstream_attrs", m.SetBitstreamAttrsRequest, m.SetBitstreamAttrsResponse)
 DOWNLOAD = Method(f"{_DEVICE}/download", m.DownloadRequest, m.DownloadResponse, client_stream=True)
 SET_PL_CLK = Method(f"{_DEVICE}/set_pl_clk", m.SetPlClkRequest, m.SetPlClkResponse)
 SHUTDOWN = Method(f"{_DEVICE}/shutdown", m.ShutdownRequest, m.ShutdownResponse)
@@ -77,9 +75,7 @@ WAIT_FOR_INTERRUPT = Method(f"{_INTERRUPT}/wait_for_interrupt", m.WaitRequest, m
 RELEASE_INTERRUPT = Method(f"{_INTERRUPT}/release_interrupt", m.ReleaseRequest, m.ReleaseResponse)
 
 HEALTH_CHECK = Method("/grpc.health.v1.Health/Check", m.HealthCheckRequest, m.HealthCheckResponse)
-HEALTH_WATCH = Method(
-    "/grpc.health.v1.Health/Watch", m.HealthCheckRequest, m.HealthCheckResponse, server_stream=True
-)
+HEALTH_WATCH = Method("/grpc.health.v1.Health/Watch", m.HealthCheckRequest, m.HealthCheckResponse, server_stream=True)
 
 # grpc.reflection.v1 has the messages of v1alpha byte for byte; older servers have only the latter.
 REFLECTION, REFLECTION_ALPHA = (

@@ -1,0 +1,58 @@
+"""The two shapes of concurrency that asyncio and anyio do not bring."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end whatever happens to us; a cancellation arrives when it has ended.
+
+    Invariant: when this returns or raises, `work` is no longer running. `work` must be bounded in time by itself.
+    anyio's shields alone do not hold here, since they do not stop `Task.cancel` and `asyncio.timeout`.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    cancellation: asyncio.CancelledError | None = None
+
+    while not task.done():
+        try:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+
+    if cancellation is not None:
+        if not task.cancelled():
+            task.exception()  # seen: it must not be reported as never retrieved
+
+        raise cancellation
+
+    return task.result()
+
+
+async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, width: int) -> None:
+    """Run `work` on every item, `width` at a time, begun in order; the first failure ends all and is raised itself."""
+    queue = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await work(item)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(width):
+                group.start_soon(worker)
+    except BaseExceptionGroup as group_error:
+        raise first_leaf(group_error) from None
+
+
+def first_leaf(error: BaseException) -> BaseException:
+    """The first real exception inside nested groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+
+    return error

@@ -1,0 +1,46 @@
+"""What all users of one board in this process and loop share: its locks and limits.
+
+The board server keeps its buffers and its register windows in two maps without a lock, and runs every call on a
+thread of its own. Calls that change a map therefore hold that map's lock alone, calls that look something up in it
+share it. The server has no limit on threads, so the limits are kept here as well.
+"""
+
+import asyncio
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from ..config import Limits
+from .locks import SharedLock
+
+
+class Arbiter:
+    """The locks and limits of one board.
+
+    Attributes:
+        buffers: alone for allocate and freebuffer, shared by every other call on a buffer.
+        windows: alone for get_mmio and while the fabric is programmed, shared by register reads and writes.
+        streams: how many bulk streams may be under way.
+        calls: how many short calls may be under way.
+        programming: whether a download is under way.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.buffers = SharedLock()
+        self.windows = SharedLock()
+        self.streams = asyncio.Semaphore(limits.streams)
+        self.calls = asyncio.Semaphore(limits.calls)
+        self.programming = False
+
+    @classmethod
+    def of(cls, target: str, limits: Limits) -> "Arbiter":
+        """The arbiter of the board at `target`: the same one for everybody on this loop, made by the first."""
+        boards = _ARBITERS.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        arbiter = boards.get(target)
+
+        if arbiter is None:
+            arbiter = boards[target] = cls(limits)
+
+        return arbiter
+
+
+# Two RemoteDevices of one address must share their locks, or the server's races come back.
+_ARBITERS: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Arbiter]] = WeakKeyDictionary()

@@ -1,0 +1,342 @@
+"""The one place that starts a remote call and waits for it.
+
+grpc.aio swallows a cancellation that hits the await of a unary call and raises a fresh one, by which anyio's scopes no
+longer know their own. Therefore nothing here awaits a call that is not done: the call's own done callback wakes us, and
+a cancelled caller's call is given a short grace to end by itself (a call cut off in flight leaks memory in gRPC, and
+its outcome is unknown) before it is really cancelled.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import anyio
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from ..config import Timeouts
+from ..errors import BoardError, DeadlineExceeded, DeadlineOutcomeUnknown, ProtocolViolation, ServerError
+from .arbiter import Arbiter
+from .methods import Method
+from .status import closed, error_for
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Answer = TypeVar("Answer", bound=Message, contravariant=True)
+
+# Awaited with the call's slot in hand, directly before the call is started: the place to check what it relies on.
+Admit: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class Straggler(Protocol[Answer]):
+    """Takes over a call that goes on without its caller."""
+
+    def left(self) -> None:
+        """The caller has gone; `arrived` will be called."""
+
+    def arrived(self, response: Answer | None) -> None:
+        """The call has ended with this answer, or failed."""
+
+
+class Calls:
+    """Remote calls to one board: deadlines, limits, errors of our own tree, safe cancellation.
+
+    `board` is the name that stands in every error. A call that is `changing` something on the board fails with an
+    `OutcomeUnknown` when its answer is lost.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, board: str, timeouts: Timeouts, arbiter: Arbiter) -> None:
+        self._channel = channel
+        self._board = board
+        self._timeouts = timeouts
+        self._arbiter = arbiter
+        self._callables: dict[str, Any] = {}
+        self._outliving: set[asyncio.Event] = set()
+        self._closed = False
+
+    async def unary(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        *,
+        changing: bool = False,
+        admit: Admit | None = None,
+        straggler: Straggler[Response] | None = None,
+    ) -> Response:
+        """Make a short call; raises what `wire.status` makes of its failure, and `ServerError` for an in-band message.
+
+        With a `straggler` the call may outlive its caller: our waiting ends after the allocate timeout, or when we
+        are cancelled, but the call goes on for as long again and its answer is given to the straggler.
+        """
+        async with self._arbiter.calls:
+            if admit is not None:
+                await admit()
+
+            return await self.direct(method, request, changing=changing, straggler=straggler)
+
+    async def direct(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        *,
+        changing: bool = False,
+        timeout: float | None = None,
+        straggler: Straggler[Response] | None = None,
+    ) -> Response:
+        """As `unary`, without waiting for a free slot: for the calls that others wait for, such as the identity."""
+        deadline = timeout or self._timeouts.call
+        call = self._start(method)(request.SerializeToString(), timeout=None if straggler else deadline)
+        finished = _finished(call)
+
+        try:
+            if straggler is None:
+                await finished.wait()
+            else:
+                async with asyncio.timeout(self._timeouts.allocate):
+                    await finished.wait()
+        except (asyncio.CancelledError, TimeoutError) as stop:
+            try:
+                with anyio.move_on_after(self._timeouts.grace, shield=True):
+                    await finished.wait()
+            finally:
+                if straggler is not None:
+                    self._let_outlive(method, call, straggler)
+                elif not finished.is_set():
+                    call.cancel()
+
+            if isinstance(stop, asyncio.CancelledError):
+                raise
+
+            raise DeadlineOutcomeUnknown(
+                self._board, f"{method}: no answer in {self._timeouts.allocate:g} s; a late one is taken care of"
+            ) from None
+
+        return self._parse(method, await self._outcome(method, call, changing=changing))
+
+    async def pull(
+        self,
+        method: Method[Request, Any],
+        request: Request,
+        sink: Callable[[bytes], bool | Awaitable[bool]],
+        *,
+        admit: Admit | None = None,
+        timeout: float | None = None,
+    ) -> bool:
+        """Read a stream, giving each raw message to `sink` until it returns True or the stream ends.
+
+        Returns whether the stream ended by itself. Bounded by `timeout` seconds in all, otherwise by the stall
+        timeout. Takes no slot: whoever starts a bulk stream takes one from the arbiter.
+        """
+        if admit is not None:
+            await admit()
+
+        call = self._start(method)(request.SerializeToString(), timeout=timeout)
+        watch = _StallWatch(call, self._timeouts.stall)
+
+        try:
+            while True:
+                message = await call.read()
+
+                if message is grpc.aio.EOF:
+                    return True
+
+                watch.progressed()
+
+                enough = sink(message)
+
+                if enough if isinstance(enough, bool) else await enough:
+                    return False
+        except (asyncio.CancelledError, grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            raise self._translated(method, error, watch, changing=False) from _cause(error)
+        finally:
+            watch.stop()
+            call.cancel()
+
+    async def push(
+        self,
+        method: Method[Any, Response],
+        messages: Iterable[bytes],
+        *,
+        admit: Admit | None = None,
+    ) -> Response:
+        """Write a stream of raw messages and return the answer; bounded by the stall timeout.
+
+        A server that answers early is heard: what it says counts, not the error of the write it interrupted.
+        """
+        if admit is not None:
+            await admit()
+
+        call = self._start(method)()
+        finished = _finished(call)
+        watch = _StallWatch(call, self._timeouts.stall)
+        complete = False
+
+        try:
+            for message in messages:
+                try:
+                    await call.write(message)
+                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    break  # the call is over; its outcome says why
+
+                watch.progressed()
+            else:
+                await call.done_writing()
+                complete = True
+
+            await finished.wait()
+            response = self._parse(method, await self._outcome(method, call, changing=True))
+        except (asyncio.CancelledError, grpc.aio.UsageError) as error:
+            raise self._translated(method, error, watch, changing=True) from _cause(error)
+        finally:
+            watch.stop()
+            call.cancel()
+
+        if not complete:
+            raise ServerError(self._board, f"{method}: the board server stopped before it had everything")
+
+        return response
+
+    async def exchange(self, method: Method[Request, Response], request: Request, timeout: float) -> Response:
+        """Send one message into a two-way stream and return the first answer."""
+        call = self._start(method)(timeout=timeout)
+
+        try:
+            await call.write(request.SerializeToString())
+            message = await call.read()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            message = grpc.aio.EOF
+        finally:
+            call.cancel()
+
+        if message is grpc.aio.EOF:
+            raise error_for(self._board, method, await call.code(), await call.details(), changing=False)
+
+        return self._parse(method, message)
+
+    async def close(self) -> None:
+        """End all calls; those that may outlive their caller are waited for, at most the call timeout."""
+        with anyio.move_on_after(self._timeouts.call, shield=True):
+            for arrived in list(self._outliving):
+                await arrived.wait()
+
+        self._closed = True
+
+    def _start(self, method: Method[Any, Any]) -> Any:
+        if self._closed:
+            raise closed(self._board, method)
+
+        callable_ = self._callables.get(method.path)
+
+        if callable_ is None:
+            shape = ("stream" if method.client_stream else "unary") + "_"
+            shape += "stream" if method.server_stream else "unary"
+            # No serialisers: one that fails makes gRPC send an empty message, or hand over None, without an error.
+            callable_ = self._callables[method.path] = getattr(self._channel, shape)(method.path)
+
+        return callable_
+
+    async def _outcome(self, method: Method[Any, Any], call: Any, *, changing: bool) -> bytes:
+        if self._closed:
+            raise closed(self._board, method)
+
+        try:
+            raw: bytes = await call  # done: this does not suspend
+        except grpc.aio.AioRpcError as error:
+            raise error_for(self._board, method, error.code(), error.details(), changing=changing) from None
+
+        return raw
+
+    def _parse(self, method: Method[Any, Response], raw: bytes) -> Response:
+        try:
+            response = method.response.FromString(raw)
+        except DecodeError:
+            raise ProtocolViolation(self._board, f"{method}: the answer is no {method.response.__name__}") from None
+
+        if said := getattr(response, "msg", None) or getattr(response, "message", None):
+            raise ServerError(self._board, f"{method}: the board server says {said!r}")
+
+        return response
+
+    def _let_outlive(self, method: Method[Any, Response], call: Any, straggler: Straggler[Response]) -> None:
+        """Let a call go on without its caller, and give its answer to `straggler`."""
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        end = loop.call_later(self._timeouts.allocate, call.cancel)  # a frozen board must not block the others for ever
+        self._outliving.add(arrived)
+        straggler.left()
+
+        def arrive() -> None:
+            end.cancel()
+            response = None
+
+            try:
+                call.__await__().send(None)  # done: it returns at once
+            except StopIteration as answer:
+                response = method.response.FromString(answer.value)
+            except (grpc.aio.AioRpcError, asyncio.CancelledError):
+                pass  # it failed: nothing was changed, as far as can be known
+            finally:
+                straggler.arrived(response)
+                self._outliving.discard(arrived)
+                arrived.set()
+
+        # The callback runs a step before the call's own task has its result.
+        call.add_done_callback(lambda _: loop.call_soon(arrive))
+
+    def _translated(
+        self, method: Method[Any, Any], error: BaseException, watch: "_StallWatch", *, changing: bool
+    ) -> BaseException:
+        if isinstance(error, grpc.aio.AioRpcError):
+            return error_for(self._board, method, error.code(), error.details(), changing=changing)
+
+        task = asyncio.current_task()
+
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            return error
+
+        if watch.stalled:
+            kind = DeadlineOutcomeUnknown if changing else DeadlineExceeded
+            return kind(self._board, f"{method}: no progress in {self._timeouts.stall:g} s")
+
+        if self._closed or isinstance(error, grpc.aio.UsageError):
+            return closed(self._board, method)
+
+        return error
+
+
+class _StallWatch:
+    """Cancels a streaming call in which nothing moves; costs a clock reading a message."""
+
+    def __init__(self, call: Any, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._call = call
+        self._seconds = seconds
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._check)
+        self.stalled = False
+
+    def progressed(self) -> None:
+        self._last = self._loop.time()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._check)
+        else:
+            self.stalled = True
+            self._call.cancel()
+
+
+def _finished(call: Any) -> asyncio.Event:
+    finished = asyncio.Event()
+    call.add_done_callback(lambda _: finished.set())
+    return finished
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, (asyncio.CancelledError, BoardError)) else error

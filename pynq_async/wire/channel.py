@@ -1,0 +1,227 @@
+"""The connection to one board: opening it, and knowing that it is still the same server at the other end.
+
+The server names windows "0", "1", ... and buffers by their heap address, from anew in every process: after a restart
+an old handle means something else. So the server process has an identity (boot, process, start time), every handle
+remembers the one it was made by, and before each call that carries a handle `Connection.same_server` makes sure, with
+nothing in between, that the connection still leads to that process.
+"""
+
+import asyncio
+import os
+import re
+from dataclasses import dataclass
+
+import anyio
+import grpc
+import grpc.aio
+
+from ..config import Address, Limits, Timeouts
+from ..errors import (
+    BoardError,
+    BoardRebooted,
+    ConnectError,
+    ConnectionLost,
+    DeadlineExceeded,
+    NotABoardServer,
+    NotSupported,
+    ProtocolViolation,
+    StaleHandle,
+    UnknownHandle,
+    WrongLoop,
+)
+from . import messages as m
+from . import methods
+from .arbiter import Arbiter
+from .calls import Calls
+from .framing import payload
+
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.enable_http_proxy", 0),  # boards are on the lab's network; a proxy variable must not hijack them
+    ("grpc.use_local_subchannel_pool", 1),  # no sharing of connections between channels
+    ("grpc.enable_retries", 0),  # even a transparent retry may reach a restarted server with an old handle
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.keepalive_time_ms", 300_000),  # the server answers more frequent pings with GOAWAY
+    ("grpc.http2.ping_timeout_ms", 5000),  # keepalive_timeout_ms alone is ignored
+)
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_STAT = "/proc/self/stat"
+_SMALL_FILE = 1 << 20  # nothing under /proc that is read here comes near it
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One life of a board server: the kernel's boot id, the process id and its start time in clock ticks."""
+
+    boot: str
+    process: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.boot}/{self.process}/{self.started}"
+
+
+class Connection:
+    """A gRPC channel to one board server and its identity.
+
+    Attributes:
+        board: the name that stands in every error.
+        calls: how everything above makes its calls.
+        arbiter: the locks and limits of this board.
+        server: which server process answered last.
+        services: the full names of the services it offers.
+    """
+
+    def __init__(self, address: Address, board: str, timeouts: Timeouts, limits: Limits) -> None:
+        self.address = address
+        self.board = board
+        self.timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
+        self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
+        self.arbiter = Arbiter.of(address.target, limits)
+        self.calls = Calls(self._channel, board, timeouts, self.arbiter)
+        self._identifying = asyncio.Lock()
+        self._server: Server | None = None
+        self.services: frozenset[str] = frozenset()
+
+    @property
+    def server(self) -> Server:
+        """Which server process answered last."""
+        assert self._server is not None, "open() comes first"
+        return self._server
+
+    async def open(self) -> None:
+        """Connect and learn the server's identity and services; raises `ConnectError` or `NotABoardServer`."""
+        await self._identify()
+        self.services = await self._list_services()
+
+    async def close(self) -> None:
+        """Close the channel; calls under way end with `NotOpen`."""
+        await self.calls.close()
+        await self._channel.close()
+
+    def check_loop(self) -> None:
+        """Raise `WrongLoop` unless this is the loop and process that the connection was opened in."""
+        if os.getpid() != self._process:
+            raise WrongLoop(
+                self.board, "opened before a fork; gRPC does not survive one: open the board in the child, or use spawn"
+            )
+
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+
+        if here is not self._loop:
+            raise WrongLoop(self.board, "used from another event loop than the one it was opened in; open one per loop")
+
+    async def current(self) -> Server:
+        """The server at the other end right now; asks it again whenever the connection is not the one last asked."""
+        while self._channel.get_state() is not grpc.ChannelConnectivity.READY or self._server is None:
+            await self._identify()
+
+        return self._server
+
+    async def same_server(self, server: Server, handle: str) -> None:
+        """Raise `StaleHandle` or `BoardRebooted` unless `server` is what is at the other end.
+
+        Suspends only before the last check: a call started directly afterwards goes to that server.
+        """
+        current = await self.current()
+
+        if current == server:
+            return
+
+        if current.boot != server.boot:
+            raise BoardRebooted(
+                self.board, f"{handle} is from before the board rebooted; its fabric is empty now: download again"
+            )
+
+        raise StaleHandle(self.board, f"{handle} is from before the board server restarted; it is gone on the board")
+
+    async def unknown_handle(self, server: Server, handle: str, error: UnknownHandle) -> BoardError:
+        """What it means that the server does not know a handle: it restarted, or another client removed it."""
+        await self._identify()
+
+        try:
+            await self.same_server(server, handle)
+        except StaleHandle as stale:
+            return stale
+
+        return UnknownHandle(self.board, f"the board server does not know {handle}; did another client free it?")
+
+    async def read_small(self, path: str) -> bytes:
+        """Read a small file within the call timeout; `UnknownHandle` when there is none."""
+        content = bytearray()
+
+        def sink(message: bytes) -> bool:
+            content.extend(payload(self.board, message, field=1)[0])
+            return len(content) > _SMALL_FILE
+
+        request = m.ReadFileRequest(file_path=path)
+
+        if not await self.calls.pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
+            raise ProtocolViolation(self.board, f"{path} has more than {_SMALL_FILE} bytes")
+
+        return bytes(content)
+
+    async def _identify(self) -> None:
+        self.check_loop()
+
+        async with self._identifying:
+            if self._server is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY:
+                return  # somebody else did it while we waited
+
+            self._server = await self._connect()
+
+    async def _connect(self) -> Server:
+        """Ask the server who it is until it answers or the connect timeout is over."""
+        trouble = "no answer"
+
+        with anyio.move_on_after(self.timeouts.connect):
+            while True:
+                try:
+                    return await self._read_identity()
+                except (ConnectionLost, DeadlineExceeded) as error:
+                    trouble = str(error).removeprefix(f"{self.board}: ")
+                    await anyio.sleep(0.1)
+
+        raise ConnectError(
+            self.board,
+            f"no connection to {self.address.target} within {self.timeouts.connect:g} s ({trouble}); "
+            "is the board on, on this network, and is its pynq-remote service running?",
+        )
+
+    async def _read_identity(self) -> Server:
+        try:
+            stat = (await self.read_small(_STAT)).decode("ascii", "replace")
+            boot = (await self.read_small(_BOOT_ID)).decode("ascii", "replace").strip()
+        except NotSupported as error:
+            raise NotABoardServer(
+                self.board, f"what answers at {self.address.target} is no PYNQ.remote server ({error})"
+            ) from None
+
+        # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.
+        match = re.fullmatch(r"(\d+) \(.*\) (.+)\n?", stat, re.DOTALL)
+        fields = match[2].split() if match else []
+
+        if match is None or len(fields) < 20 or not boot:
+            raise ProtocolViolation(self.board, f"{_STAT} or {_BOOT_ID} is not what Linux writes there")
+
+        return Server(boot, int(match[1]), int(fields[19]))
+
+    async def _list_services(self) -> frozenset[str]:
+        request = m.ServerReflectionRequest(list_services="")
+
+        for method in (methods.REFLECTION_ALPHA, methods.REFLECTION):
+            try:
+                answer = await self.calls.exchange(method, request, self.timeouts.call)
+            except NotSupported:
+                continue
+
+            return frozenset(service.name for service in answer.list_services_response.service)
+
+        return frozenset()
