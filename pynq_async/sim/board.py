@@ -1,0 +1,304 @@
+"""The simulated board: its parts wired together, and its life cycle."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidArgument, SimulationError
+from . import options, procfs
+from .bus import Bus, Hook
+from .contiguous import ContiguousMemory
+from .counters import Counters
+from .dispatch import Handler
+from .faults import FaultPlan
+from .filesystem import FileSystem
+from .fpga_manager import FIRMWARE, FpgaManager
+from .memory import Memory
+from .options import Hazards
+from .server_process import ServerProcess
+from .services.buffers import BufferService
+from .services.device import DeviceService
+from .services.health import health_handlers
+from .services.mmio import MmioService
+from .services.reflection import reflection_handlers
+from .shutdown_manager import add_shutdown_manager
+
+if TYPE_CHECKING:
+    from ..bitstream.design import Design
+    from .server import Listener
+
+_SERVICES = ("remote_device", "mmio", "buffer")
+_RELEASES = {"3.1": _SERVICES, "4.0": (*_SERVICES, "gpio")}
+_TICKS = 100
+
+
+class SimBoard:
+    """A board with PYNQ's server on it, as a client sees it over the network.
+
+    ::
+
+        board = SimBoard(model="ZCU104", family="zynqmp")
+
+        async with serve(board) as address:
+            ...                                         # connect a client to `address`
+            board.memory.read(0xA000_0000, 4)           # what it wrote into a register
+            assert board.counters.races == 0
+            await board.restart()                       # every id and buffer is gone
+
+    Attributes:
+        memory: the physical memory, by address.
+        files: the file system, by path.
+        counters: what has been seen.
+        faults: what goes wrong; may be changed at any time.
+        fpga: the FPGA manager: `state`, `flags`, `loaded`.
+        bus: loads and stores of registers, with hooks.
+        boot_id: of this boot.
+        process: the server process that lives now: `pid`, `buffers`, `windows`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str | None = "Pynq-Z2",
+        family: str = "zynq7000",
+        release: str = "4.0",
+        cma_bytes: int = 128 * 2**20,
+        firmware_bytes: int = 64 * 2**20,
+        design: "Design | None" = None,
+        hazards: Hazards | None = None,
+        seed: int = 0,
+        services: Collection[str] | None = None,
+        interrupt: bool = False,
+        plain_sysfs: bool = False,
+        model_cache: bool = False,
+    ) -> None:
+        """Make a board that is switched off; `serve` switches it on.
+
+        Args:
+            model: what the device tree calls the board; None leaves the file out.
+            family: `zynq7000`, `zynqmp` or `versal`.
+            release: `3.1` or `4.0`, the PYNQ release whose server runs.
+            cma_bytes: size of the contiguous memory.
+            firmware_bytes: size of the RAM disk under `/lib/firmware`.
+            design: a parsed hardware description whose shutdown managers are modelled.
+            hazards: which destructive behaviours are on; None is none of them.
+            seed: of everything random, such as shuffled writes.
+            services: the packages served, such as `{"mmio", "buffer"}`; None is what the release has.
+            interrupt: also serve the interrupt service that is proposed upstream.
+            plain_sysfs: the FPGA manager's files read back what was written, as plain files do.
+            model_cache: cacheable buffers have bytes of their own until they are flushed or invalidated.
+
+        Raises:
+            InvalidArgument: an unknown family or release, or contiguous memory that does not fit the family.
+        """
+        if release not in _RELEASES:
+            raise InvalidArgument(f"{release!r} is no release of the board server; there are {', '.join(_RELEASES)}")
+
+        self.model = model
+        self.family = options.family(family)
+        self.release = release
+        self.hazards = hazards or Hazards()
+        self.seed = seed
+        self.model_cache = model_cache
+        room = self.family.contiguous_limit - self.family.contiguous_base
+
+        if not 0 < cma_bytes <= room:
+            raise InvalidArgument(f"{cma_bytes} bytes of contiguous memory do not fit a {family}; it has {room}")
+
+        self.counters = Counters()
+        self.faults = FaultPlan()
+        self.memory = Memory()
+        self.bus = Bus(self.memory)
+        self.area = ContiguousMemory(self.family.contiguous_base, cma_bytes)
+        self.files = FileSystem(self.counters, self.faults, seed)
+        self.files.mount(FIRMWARE, firmware_bytes)
+        self.fpga = FpgaManager(
+            self.files,
+            self.counters,
+            self.faults,
+            self.hazards,
+            name=self.family.manager,
+            plain=plain_sysfs,
+            wipe=lambda: self.memory.clear(*self.family.logic),
+            panic=self._panic,
+        )
+        self._services = frozenset(_RELEASES[release] if services is None else services) | (
+            {"interrupt"} if interrupt else set()
+        )
+        self._random = random.Random(seed)
+        self._listener: Listener | None = None
+        self._doomed = False
+        self._turn = asyncio.Lock()
+        self._pid = self._random.randrange(300, 900)
+        self._ticks = self._random.randrange(12, 40) * _TICKS
+        self.boot_id = str(uuid.uuid4())
+        self.process = self._new_process()
+        self._used = False
+        procfs.populate(self)
+
+        if design is not None:
+            for base in design.shutdown_managers().values():
+                add_shutdown_manager(self.bus, base, self.hazards.manager_polls)
+
+    def __repr__(self) -> str:
+        where = self._listener.address if self._listener is not None else "switched off"
+        return f"<SimBoard {self.model or 'unnamed'} ({self.family.name}, PYNQ {self.release}), {where}>"
+
+    @property
+    def address(self) -> str:
+        """Where the board is reached while it is served; raises `SimulationError` otherwise."""
+        return self._served().address
+
+    def on_read(self, address: int, hook: Hook, length: int = 4) -> Callable[[], None]:
+        """Let `hook(address, word)` say what a register read gives; calling what is returned ends it.
+
+        The server loads a register twice for each read (H10), so the hook is called twice.
+        """
+        return self.bus.on_load(address, hook, length)
+
+    def on_write(self, address: int, hook: Hook, length: int = 4) -> Callable[[], None]:
+        """Let `hook(address, word)` say what a register write leaves; calling what is returned ends it."""
+        return self.bus.on_store(address, hook, length)
+
+    async def restart(self, delay: float = 0.0) -> None:
+        """Let the server process die and a new one take its place after `delay` seconds, on the same port.
+
+        Connections break at once; ids and buffers are gone and the new ones have the same names. Files, registers
+        and the fabric stay.
+        """
+        async with self._turn:
+            await self._down()
+            await asyncio.sleep(delay)
+            self._replace_process()
+            await self._up()
+
+    async def reboot(self, delay: float = 0.0) -> None:
+        """Reboot the board: as `restart`, and memory, fabric and RAM disks are empty and the boot id is new."""
+        async with self._turn:
+            await self._down()
+            await asyncio.sleep(delay)
+            self._boot()
+            await self._up()
+
+    async def stop(self) -> None:
+        """Take the server down: connections break and new ones are refused until `start`."""
+        async with self._turn:
+            await self._down()
+
+    async def start(self) -> None:
+        """Bring the server up again after `stop`, as a new process."""
+        async with self._turn:
+            if self._served().listening:
+                return
+
+            self._replace_process()
+            await self._up()
+
+    async def freeze(self) -> None:
+        """Answer nothing any more, as a stopped process: calls are accepted and wait."""
+        self._served().freeze(frozen=True)
+
+    async def thaw(self) -> None:
+        """End `freeze`: what waited is answered."""
+        self._served().freeze(frozen=False)
+
+    async def drop_connections(self) -> None:
+        """Break all connections; the server process lives on with its ids and buffers."""
+        async with self._turn:
+            if self._served().listening:
+                await self._down()
+                await self._up()
+
+    def crash(self, reason: str) -> None:
+        """Let the server die by itself, as it does after a fault; systemd brings it back after a moment."""
+        if self._doomed:
+            return
+
+        self._doomed = True
+        self.counters.crashes.append(reason)
+        self._served().request(lambda: self.restart(self.hazards.restart_delay))
+
+    def request_drop(self) -> None:
+        """Break all connections as soon as the loop gets to it."""
+        self._served().request(self.drop_connections)
+
+    def handlers(self) -> list[Handler]:
+        """Make the handlers of everything this board serves."""
+        made: list[Handler] = []
+
+        for name, service in (("remote_device", DeviceService), ("mmio", MmioService), ("buffer", BufferService)):
+            if name in self._services:
+                made += service(self).handlers()
+
+        made += health_handlers()
+        return made + reflection_handlers(sorted({handler.method.service for handler in made}))
+
+    async def power_on(self, listener: "Listener") -> None:
+        """Be served by `listener`; `serve` calls this."""
+        if self._listener is not None:
+            raise SimulationError(f"this board is being served already, at {self._listener.address}")
+
+        if self._used:
+            self._replace_process()
+
+        self._used = True
+        self._turn = asyncio.Lock()
+        self._listener = listener
+
+        try:
+            await listener.start(self.handlers())
+        except BaseException:
+            self._listener = None
+            raise
+
+    async def power_off(self) -> None:
+        """Stop being served; what was counted and stored can still be looked at."""
+        listener, self._listener = self._listener, None
+        self.fpga.abandon()
+
+        if listener is not None:
+            await listener.close()
+
+    def _served(self) -> "Listener":
+        if self._listener is None:
+            raise SimulationError("this board is not being served")
+
+        return self._listener
+
+    async def _down(self) -> None:
+        await self._served().stop()
+
+    async def _up(self) -> None:
+        await self._served().start(self.handlers())
+
+    def _new_process(self) -> ServerProcess:
+        self.counters.starts += 1
+        self._pid += self._random.randrange(3, 40)
+        self._ticks += self._random.randrange(1, 9) * _TICKS + self._random.randrange(_TICKS)
+        return ServerProcess(self, self._pid, self._ticks)
+
+    def _replace_process(self) -> None:
+        self.process.close()
+        self.process = self._new_process()
+        self._doomed = False
+
+        if self._listener is not None:
+            self._listener.freeze(frozen=False)
+
+    def _boot(self) -> None:
+        self.boot_id = str(uuid.uuid4())
+        self._pid = self._random.randrange(300, 900)
+        self._ticks = self._random.randrange(12, 40) * _TICKS
+        self._replace_process()
+        self.fpga.reboot()
+        self.memory.clear()
+
+        for path in [*self.files.paths("/tmp/"), *self.files.paths(f"{FIRMWARE}/")]:
+            self.files.remove(path)
+
+    def _panic(self, reason: str) -> None:
+        if self.hazards.crash_on_long_name:
+            self.counters.crashes.append(reason)
+            self._served().request(self.reboot)

@@ -1,0 +1,190 @@
+"""Between gRPC and the services: every call passes here, is counted, held up, failed or cut as the fault plan says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from ..wire.methods import Method, Request, Response
+from .faults import Rule
+
+if TYPE_CHECKING:
+    from .board import SimBoard
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Send = Callable[[bytes], Awaitable[None]]
+Unary = Callable[[bytes], Awaitable[bytes]]
+Upload = Callable[[AsyncIterator[bytes]], Awaitable[bytes]]
+Download = Callable[[bytes, Send], Awaitable[None]]
+Dialogue = Callable[[AsyncIterator[bytes], Send], Awaitable[None]]
+
+
+class Refused(Exception):
+    """A handler ends its call with a status."""
+
+    def __init__(self, code: grpc.StatusCode, details: str = "") -> None:
+        super().__init__(f"{code.name}: {details}")
+        self.code = code
+        self.details = details
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What answers one method; the shape of `call` follows from the method's streams."""
+
+    method: Method[Any, Any]
+    call: Unary | Upload | Download | Dialogue
+
+
+def unary(method: Method[Request, Response], call: Callable[[Request], Awaitable[Response]]) -> Handler:
+    """Answer a method by message objects; bulk methods take and give the raw bytes instead."""
+
+    async def decoded(request: bytes) -> bytes:
+        return (await call(method.request.FromString(request))).SerializeToString()
+
+    return Handler(method, decoded)
+
+
+class Router(grpc.GenericRpcHandler):
+    """Finds the handler of a call; what is not there is UNIMPLEMENTED without a word, as in the C++ server (H47)."""
+
+    def __init__(self, board: "SimBoard", handlers: list[Handler]) -> None:
+        self._board = board
+        self._throttle = _Throttle()
+        self._table = {handler.method.path: self._rpc(handler) for handler in handlers}
+        self._missing: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(_unimplemented)
+        self.running = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Give the handler for a method's path."""
+        return self._table.get(handler_call_details.method, self._missing)
+
+    def _rpc(self, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        method = handler.method
+        call: Any = handler.call
+        streaming = method.client_stream or method.server_stream
+
+        async def one_reply(request: Any, context: Context) -> bytes:
+            if method.client_stream:
+                request = self._metered(request)
+
+            return await self._answer(str(method), context, lambda: call(request), streaming=streaming)
+
+        async def many_replies(request: Any, context: Context) -> None:
+            if method.client_stream:
+                request = self._metered(request)
+
+            async def send(message: bytes) -> None:
+                await self._spend(len(message))
+                self._board.counters.bytes_out += len(message)
+                await context.write(message)
+
+            async def run() -> bytes:
+                await call(request, send)
+                return b""
+
+            await self._answer(str(method), context, run, streaming=True)
+
+        match method.client_stream, method.server_stream:
+            case False, False:
+                return grpc.unary_unary_rpc_method_handler(one_reply)
+            case True, False:
+                return grpc.stream_unary_rpc_method_handler(one_reply)
+            case False, True:
+                return grpc.unary_stream_rpc_method_handler(many_replies)
+            case _:
+                return grpc.stream_stream_rpc_method_handler(many_replies)
+
+    async def _answer(
+        self, name: str, context: Context, call: Callable[[], Awaitable[bytes]], *, streaming: bool
+    ) -> bytes:
+        counters = self._board.counters
+        counters.calls[name] += 1
+        self.running += 1
+        self.idle.clear()
+
+        if streaming:
+            counters.streams_now += 1
+            counters.streams_peak = max(counters.streams_peak, counters.streams_now)
+        else:
+            counters.unary_now += 1
+            counters.unary_peak = max(counters.unary_peak, counters.unary_now)
+
+        try:
+            await self._hold(name, context)
+            rule = self._board.faults.take_rule(name)
+
+            if rule is None:
+                return await call()
+
+            return await self._misbehave(rule, call)
+        except Refused as refusal:
+            await context.abort(refusal.code, refusal.details)
+        finally:
+            self.running -= 1
+
+            if streaming:
+                counters.streams_now -= 1
+            else:
+                counters.unary_now -= 1
+
+            if not self.running:
+                self.idle.set()
+
+    async def _hold(self, name: str, context: Context) -> None:
+        if not self.gate.is_set():
+            await self.gate.wait()
+
+        seconds = self._board.faults.seconds(name)
+
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    async def _misbehave(self, rule: Rule, call: Callable[[], Awaitable[bytes]]) -> bytes:
+        reply = await call() if rule.execute else b""
+
+        if rule.drop:
+            self._board.request_drop()
+            await asyncio.get_running_loop().create_future()
+
+        if rule.code is not None:
+            raise Refused(rule.code, rule.details)
+
+        return reply if rule.reply is None else rule.reply
+
+    async def _metered(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for message in requests:
+            await self._spend(len(message))
+            self._board.counters.bytes_in += len(message)
+            yield message
+
+    async def _spend(self, size: int) -> None:
+        if not self.gate.is_set():
+            await self.gate.wait()
+
+        rate = self._board.faults.bandwidth
+
+        if rate is not None:
+            await asyncio.sleep(self._throttle.spend(size, rate))
+
+
+class _Throttle:
+    """Says how long to wait so that all payload together stays under a rate."""
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+
+    def spend(self, size: int, rate: float) -> float:
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(now, self._free_at) + size / rate
+        return self._free_at - now
+
+
+async def _unimplemented(requests: AsyncIterator[bytes], context: Context) -> NoReturn:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")

@@ -1,0 +1,1 @@
+"""Tests of the simulated board, with a raw gRPC client."""
