@@ -1,0 +1,128 @@
+"""Bitstream files on the host: .bit, .bin, .pdi and .xsa, as the payload that a board's FPGA manager takes."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from ..errors import BitstreamError, DesignError
+from . import xsa
+from .bit import BitHeader, split_bit
+from .files import BITSTREAM_LIMIT, DESCRIPTION_LIMIT, read_file
+from .parts import Family, family_of
+from .payload import check_bin, check_pdi, swap_words
+
+_SUFFIXES = (".bit", ".bin", ".pdi")
+
+
+@dataclass(frozen=True, slots=True)
+class Bitstream:
+    """A bitstream that was read and checked, ready to be sent to boards.
+
+    Attributes:
+        name: the file's name: `base.bit`.
+        path: where it was read.
+        data: the payload as Linux's FPGA manager takes it.
+        digest: SHA-256 of `data` in hexadecimal.
+        family: the family of devices that it is for, None where the file does not tell.
+        partial: whether it configures only a part of the fabric, None where the file does not tell.
+        header: what the header of a .bit says, else None.
+        description: the hardware description (.hwh) that lies beside it or in the same archive, if any.
+        description_source: the path of that description; the name of an archive's member follows a `!`.
+    """
+
+    name: str
+    path: Path
+    data: bytes = field(repr=False)
+    digest: str
+    family: Family | None = None
+    partial: bool | None = None
+    header: BitHeader | None = None
+    description: bytes | None = field(default=None, repr=False)
+    description_source: str | None = None
+
+    @property
+    def part(self) -> str:
+        """Device and package, such as `7z020clg400`, empty where the file does not tell."""
+        return self.header.part if self.header else ""
+
+
+async def load_bitstream(path: str | os.PathLike[str], *, description: bool = True) -> Bitstream:
+    """Read and check a bitstream in a thread.
+
+    Args:
+        path: a `.bit`, `.bin`, `.pdi` or `.xsa` file.
+        description: also read the hardware description of the same name beside it, or inside the `.xsa`.
+
+    Raises:
+        BitstreamError: there is no such file, or it cannot be used; the message says why and what to do.
+        DesignError: the description cannot be used.
+    """
+    return await anyio.to_thread.run_sync(lambda: read_bitstream(path, description=description), abandon_on_cancel=True)
+
+
+def read_bitstream(path: str | os.PathLike[str], *, description: bool = True) -> Bitstream:
+    """What `load_bitstream` does, in the calling thread."""
+    path = Path(path)
+
+    if path.suffix.lower() == ".xsa":
+        image = xsa.read_image(path)
+        checked = _check(f"{path}!{image.name}", Path(image.name).suffix, image.data)
+    else:
+        checked = _check(path, path.suffix, _read_image(path))
+
+    described = read_description(path) if description else None
+    return Bitstream(
+        name=path.name,
+        path=path,
+        data=checked.data,
+        digest=hashlib.sha256(checked.data).hexdigest(),
+        family=checked.family,
+        partial=checked.partial,
+        header=checked.header,
+        description=described[1] if described else None,
+        description_source=described[0] if described else None,
+    )
+
+
+def read_description(path: Path) -> tuple[str, bytes] | None:
+    """The hardware description that belongs to a bitstream file and where it lies; None where there is none.
+
+    Raises:
+        BitstreamError: the archive or the description cannot be read.
+    """
+    if path.suffix.lower() == ".xsa":
+        member = xsa.read_description(path)
+        return (f"{path}!{member.name}", member.data) if member else None
+
+    beside = path.with_suffix(".hwh")
+    return (str(beside), read_file(beside, DESCRIPTION_LIMIT, DesignError)) if os.path.exists(beside) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    data: bytes
+    family: Family | None = None
+    partial: bool | None = None
+    header: BitHeader | None = None
+
+
+def _read_image(path: Path) -> bytes:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise BitstreamError(path, f"is no bitstream by its name; give one that ends in {', '.join(_SUFFIXES)} or .xsa")
+
+    return read_file(path, BITSTREAM_LIMIT)
+
+
+def _check(source: object, suffix: str, data: bytes) -> _Checked:
+    if suffix.lower() == ".bit":
+        header, payload = split_bit(source, data)
+        return _Checked(swap_words(payload), family_of(header.part), header.partial, header)
+
+    if suffix.lower() == ".pdi":
+        return _Checked(data, "versal", partial=check_pdi(source, data))
+
+    check_bin(source, data)
+    return _Checked(data)
