@@ -18,6 +18,7 @@ import grpc.aio
 from ..config import Address, Limits, Timeouts
 from ..errors import (
     BoardError,
+    BoardExhausted,
     BoardRebooted,
     ConnectError,
     ConnectionLost,
@@ -142,7 +143,7 @@ class Connection:
 
         raise StaleHandle(self.board, f"{handle} is from before the board server restarted; it is gone on the board")
 
-    async def unknown_handle(self, server: Server, handle: str, error: UnknownHandle) -> BoardError:
+    async def unknown_handle(self, server: Server, handle: str) -> BoardError:
         """What it means that the server does not know a handle: it restarted, or another client removed it."""
         await self._identify()
 
@@ -202,6 +203,12 @@ class Connection:
         except NotSupported as error:
             raise NotABoardServer(
                 self.board, f"what answers at {self.address.target} is no PYNQ.remote server ({error})"
+            ) from None
+        except UnknownHandle:
+            raise BoardExhausted(
+                self.board,
+                "the board server cannot open files of its own kernel: it has no file descriptors left; restart it "
+                "(systemctl restart pynq-remote on the board)",
             ) from None
 
         # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.

@@ -89,6 +89,12 @@ class Hold:
     async def __aexit__(self, *exc: object) -> None:
         self.release()
 
+    def hand_over(self) -> "Hold":
+        """Pass what is held to a new holder, whom this block's end does not concern."""
+        heir = Hold(self._lock, alone=self._alone)
+        heir._held, self._held = self._held, False
+        return heir
+
     def release(self) -> None:
         """Give the lock back now instead of at the end of the block."""
         if self._held:

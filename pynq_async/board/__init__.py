@@ -1,0 +1,1 @@
+"""A board and what it hands out: registers, buffers, files, the fabric."""

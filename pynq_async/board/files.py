@@ -1,0 +1,223 @@
+"""Files on the board: exists, read, write."""
+
+import os
+import posixpath
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from ..config import Limits
+from ..errors import (
+    BoardExhausted,
+    ConnectionLost,
+    Misuse,
+    RemoteFileError,
+    RemoteFileNotFound,
+    ServerError,
+    UnknownHandle,
+)
+from ..progress import Progress, ProgressCallback
+from ..wire import messages as m
+from ..wire import methods
+from ..wire.channel import Connection
+from ..wire.framing import frames, payload
+
+T = TypeVar("T")
+
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255  # linux/limits.h; a longer one makes the server throw
+_HARMLESS_DEVICES = ("/dev/shm/",)
+_ENDLESS = re.compile(r"/dev/.*|/proc/(kmsg|kcore|kpage\w+|bus/.*|(\d+|self|thread-self)/(mem|pagemap|map_files/.*))")
+_ENDLESS_SYS = re.compile(r"/sys/kernel/(debug|tracing)/.*")
+_LOCAL_PIECE = 1 << 20
+
+
+class Files:
+    """The files of one board, reached as root: the server asks nobody for permission."""
+
+    def __init__(self, connection: Connection, limits: Limits) -> None:
+        self._connection = connection
+        self._limits = limits
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is a file or folder at `path`."""
+        request = m.ExistsFileRequest(file_path=self.checked(path, unsafe=True))
+        response = await self._again(lambda: self._connection.calls.unary(methods.EXISTS_FILE, request))
+        return response.exists
+
+    async def read(
+        self, path: str, *, unsafe: bool = False, max_bytes: int | None = None, progress: ProgressCallback | None = None
+    ) -> bytes:
+        """The content of a file.
+
+        Raises `RemoteFileNotFound`, or `RemoteFileError` beyond `max_bytes` (default `Limits.file_bytes`). A folder
+        and an unreadable file read as empty: the server cannot tell them from an empty file.
+        """
+        path = self.checked(path, unsafe=unsafe)
+
+        async def attempt() -> bytes:
+            content = bytearray()
+
+            def keep(data: memoryview) -> bool:
+                content.extend(data)
+                return False
+
+            await self._pull(path, max_bytes, progress, keep)
+            return bytes(content)
+
+        return await self._again(attempt)
+
+    async def read_to(
+        self,
+        path: str,
+        local: str | os.PathLike[str],
+        *,
+        unsafe: bool = False,
+        max_bytes: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Path:
+        """Stream a file into the local file `local`, which appears only when it is complete; returns its path."""
+        path = self.checked(path, unsafe=unsafe)
+        target = Path(local)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+
+        async def attempt() -> None:
+            async with await anyio.open_file(partial, "wb") as file:
+                pending = bytearray()
+
+                async def spill() -> bool:
+                    await file.write(bytes(pending))
+                    pending.clear()
+                    return False
+
+                def keep(data: memoryview) -> bool | Awaitable[bool]:
+                    pending.extend(data)
+                    return spill() if len(pending) >= _LOCAL_PIECE else False
+
+                await self._pull(path, max_bytes, progress, keep)
+                await spill()
+
+        try:
+            await self._again(attempt)
+            await to_thread.run_sync(os.replace, partial, target)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(lambda: partial.unlink(missing_ok=True))
+
+        return target
+
+    async def write(
+        self,
+        path: str,
+        data: bytes | bytearray | memoryview,
+        *,
+        unsafe: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write a file, replacing what was there; its folder must exist.
+
+        The server reports success even when its disk is full: read back what matters. A write that is cut off
+        leaves a part of the file.
+        """
+        path = self.checked(path, unsafe=unsafe)
+
+        try:
+            content = memoryview(data).cast("B")
+        except TypeError:
+            raise Misuse(
+                self._connection.board, f"{path}: needs bytes in one piece, not {type(data).__name__}"
+            ) from None
+
+        messages = frames(m.WriteFileRequest(file_path=path), 2, content, progress or (lambda _: None))
+
+        async with self._slot(path):
+            try:
+                await self._connection.calls.push(methods.WRITE_FILE, messages)
+            except ServerError as error:
+                raise RemoteFileError(
+                    self._connection.board, f"{path} could not be written; is there such a folder? ({error})"
+                ) from error
+
+    def checked(self, path: str, *, unsafe: bool) -> str:
+        """`path`, if it is absolute, normalised and harmless (or `unsafe`); raises `Misuse`."""
+        board = self._connection.board
+        text = os.fspath(path)
+
+        if not isinstance(text, str) or not text.startswith("/") or posixpath.normpath(text) != text or "\0" in text:
+            raise Misuse(board, f"{path!r} is no absolute, normalised path such as /tmp/data.bin")
+
+        if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):
+            raise Misuse(board, f"{text[:40]}... is longer than Linux allows a path to be")
+
+        endless = _ENDLESS.fullmatch(text) or _ENDLESS_SYS.fullmatch(text)
+
+        if endless and not unsafe and not text.startswith(_HARMLESS_DEVICES):
+            raise Misuse(
+                board,
+                f"{text} is a device or may never end, and a read of it that is cut off keeps a thread of the board "
+                "server busy for ever; pass unsafe=True if you mean it",
+            )
+
+        return text
+
+    def _slot(self, path: str) -> AbstractAsyncContextManager[object]:
+        """Files of the kernel are short calls: behind a few uploads they would starve."""
+        arbiter = self._connection.arbiter
+        return arbiter.calls if path.startswith(("/proc/", "/sys/")) else arbiter.streams
+
+    async def _pull(
+        self,
+        path: str,
+        max_bytes: int | None,
+        progress: ProgressCallback | None,
+        keep: Callable[[memoryview], bool | Awaitable[bool]],
+    ) -> None:
+        board = self._connection.board
+        limit = max_bytes or self._limits.file_bytes
+        read = 0
+
+        def sink(message: bytes) -> bool | Awaitable[bool]:
+            nonlocal read
+            data, _ = payload(board, message, field=1)
+            read += len(data)
+
+            if read > limit:
+                raise RemoteFileError(board, f"{path} has more than {limit} bytes; pass max_bytes to read it")
+
+            if progress is not None:
+                progress(Progress(board, "read", read, 0))
+
+            return keep(data)
+
+        async with self._slot(path):
+            try:
+                await self._connection.calls.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
+            except UnknownHandle:
+                missing = True
+            else:
+                missing = False
+
+        if missing:
+            raise await self._not_found(path)
+
+    async def _not_found(self, path: str) -> RemoteFileNotFound | BoardExhausted:
+        if await self.exists(path):
+            return BoardExhausted(
+                self._connection.board,
+                f"{path} exists but cannot be opened: the board server has no file descriptors left; restart it "
+                "(systemctl restart pynq-remote on the board)",
+            )
+
+        return RemoteFileNotFound(self._connection.board, f"there is no {path} on the board")
+
+    async def _again(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Reading a file is repeated once after a lost connection; it does no harm."""
+        try:
+            return await read()
+        except ConnectionLost:
+            await self._connection.current()
+            return await read()

@@ -1,0 +1,227 @@
+"""The board's side of one buffer: physically contiguous memory, streamed to and from, freed once."""
+
+import asyncio
+import warnings
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from ..concurrency import for_each
+from ..errors import BufferFreed, ConnectionLost, ProtocolViolation, ServerError, UnknownHandle
+from ..progress import Progress, ProgressCallback
+from ..wire import messages as m
+from ..wire import methods
+from ..wire.channel import Server
+from ..wire.framing import frames, payload
+from ..wire.locks import Hold
+from ..wire.methods import Method, Request, Response
+
+if TYPE_CHECKING:
+    from .pool import MemoryPool
+
+T = TypeVar("T")
+
+
+class BoardMemory:
+    """One buffer on the board.
+
+    The server works on a buffer for as long as a stream to or from it runs, and would go on working on freed memory.
+    So `free` hands the buffer back only when the last use of it has ended.
+
+    Attributes:
+        id: what the server calls it; soon after it is freed another buffer has that name.
+        server: the life of the server that allocated it.
+        nbytes: size in bytes.
+        cacheable: whether the board's processor caches it.
+        physical_address: where the hardware finds it.
+        virtual_address: where the board server has it mapped.
+        torn: whether an upload was cut off, so that the content is undefined until a whole one succeeds.
+        freed: whether it was freed, or is about to be.
+        quiet_at: loop time before which it must not be freed, because a stream was cut off and may still run there.
+    """
+
+    def __init__(self, pool: "MemoryPool", identifier: str, server: Server, nbytes: int, *, cacheable: bool) -> None:
+        self.id = identifier
+        self.server = server
+        self.nbytes = nbytes
+        self.cacheable = cacheable
+        self.physical_address = 0
+        self.virtual_address = 0
+        self.torn = False
+        self.freed = False
+        self.quiet_at = 0.0
+        self._pool = pool
+        self._connection = pool.connection
+        self._uses = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def board(self) -> str:
+        """The name of the board."""
+        return self._connection.board
+
+    def __str__(self) -> str:
+        return f"the buffer of {self.nbytes} bytes at {self.physical_address:#x}"
+
+    def __del__(self) -> None:
+        if not self.freed:
+            warnings.warn(f"{self} on {self._connection.board} was never freed", ResourceWarning, source=self)
+            self.abandon()
+
+    async def fetch_addresses(self) -> None:
+        """Ask for both addresses, once; they never change."""
+        request = m.AddressRequest(buffer_id=self.id)
+
+        async def fetch(method: Method[m.AddressRequest, m.AddressResponse]) -> None:
+            address = (await self._call(method, request, changing=False)).address
+
+            if not address:
+                raise ProtocolViolation(self._connection.board, f"{method} of a new buffer is 0")
+
+            setattr(self, method.name, address)
+
+        await for_each((methods.PHYSICAL_ADDRESS, methods.VIRTUAL_ADDRESS), fetch, width=2)
+
+    async def upload(self, data: memoryview, progress: ProgressCallback | None) -> None:
+        """Write `data` to the buffer's first bytes, then flush the board's cache."""
+        connection, total = self._connection, len(data)
+
+        def report(done: int) -> None:
+            if progress is not None:
+                progress(Progress(connection.board, "to board", done, total))
+
+        with self._use():
+            async with connection.arbiter.streams, connection.arbiter.buffers.shared():
+                was_torn, self.torn = self.torn, True
+                messages = frames(m.BufferWriteRequest(buffer_id=self.id), 2, data, report)
+                await self._known(connection.calls.push(methods.BUFFER_WRITE, messages, admit=self._admit))
+                self.torn = was_torn and total < self.nbytes
+
+        await self._call(methods.FLUSH, m.FlushRequest(buffer_id=self.id), changing=True)
+
+    async def download(self, into: memoryview, skip: int, progress: ProgressCallback | None) -> None:
+        """Invalidate the board's cache, then fill `into` with the buffer's bytes after the first `skip`."""
+        await self._call(methods.INVALIDATE, m.InvalidateRequest(buffer_id=self.id), changing=True)
+
+        try:
+            await self._fetch(into, skip, progress)
+        except ConnectionLost:  # reading again does no harm
+            await self._connection.current()
+            await self._fetch(into, skip, progress)
+
+    async def free(self) -> None:
+        """Give the memory back, after the last use has ended; does nothing if it was freed or its server is gone."""
+        if self.freed:
+            return
+
+        self.abandon()
+        await self._idle.wait()
+        await self._pool.free_discarded(self)
+
+    def abandon(self) -> None:
+        """Leave the memory to whoever next holds the board's buffers alone."""
+        self.freed = True
+
+        if not self._uses:
+            self._pool.discard(self)
+
+    def check(self) -> None:
+        """Raise `BufferFreed` when the memory was given back."""
+        if self.freed:
+            raise BufferFreed(self._connection.board, f"{self} was freed; allocate a new one")
+
+    async def _fetch(self, into: memoryview, skip: int, progress: ProgressCallback | None) -> None:
+        board, end = self._connection.board, skip + len(into)
+        position = 0
+
+        def sink(hold: Hold, message: bytes) -> bool:
+            nonlocal position
+            hold.release()  # the server searches its map once a call, before the first message
+            data, rest = payload(board, message, field=3)
+
+            if rest:
+                said = m.BufferReadResponse.FromString(rest).msg
+                raise ServerError(board, f"the board server says {said!r} while it sends {self}")
+
+            first, last = max(skip - position, 0), min(end - position, len(data))
+
+            if first < last:
+                into[position + first - skip : position + last - skip] = data[first:last]
+
+            position += len(data)
+
+            if position > self.nbytes:
+                raise ProtocolViolation(board, f"the board server sends more than there is in {self}")
+
+            if progress is not None:
+                progress(Progress(board, "from board", max(min(position, end) - skip, 0), len(into)))
+
+            return end <= position < self.nbytes
+
+        arbiter = self._connection.arbiter
+
+        with self._use() as use:
+            async with arbiter.streams, arbiter.buffers.shared() as hold:
+                request = m.BufferReadRequest(buffer_id=self.id)
+                pull = self._connection.calls.pull(methods.BUFFER_READ, request, partial(sink, hold), admit=self._admit)
+                use.cut = not await self._known(pull)
+
+        if position < end:
+            raise ProtocolViolation(
+                board, f"the board server sent {position} bytes of {self} and stopped; what was read is not reliable"
+            )
+
+    async def _call(self, method: Method[Request, Response], request: Request, *, changing: bool) -> Response:
+        with self._use():
+            async with self._connection.arbiter.buffers.shared():
+                return await self._known(
+                    self._connection.calls.unary(method, request, changing=changing, admit=self._admit)
+                )
+
+    async def _admit(self) -> None:
+        await self._connection.same_server(self.server, str(self))
+
+    async def _known(self, call: Awaitable[T]) -> T:
+        """Say what it means when the server does not know the buffer."""
+        try:
+            return await call
+        except UnknownHandle:
+            pass
+        except ServerError as error:
+            if "not found" not in str(error):  # an upload says it in its answer, with status OK
+                raise
+
+        raise await self._connection.unknown_handle(self.server, str(self))
+
+    @contextmanager
+    def _use(self) -> Iterator["_Use"]:
+        """Keep the memory from being freed meanwhile."""
+        self.check()
+        use = _Use()
+        self._uses += 1
+        self._idle.clear()
+
+        try:
+            yield use
+        except BaseException:
+            use.cut = True
+            raise
+        finally:
+            self._uses -= 1
+
+            if use.cut:
+                self.quiet_at = asyncio.get_running_loop().time() + self._connection.timeouts.grace
+
+            if not self._uses:
+                self._idle.set()
+
+                if self.freed:
+                    self._pool.discard(self)
+
+
+class _Use:
+    """One use of the memory; `cut` when the server may not know yet that it has ended."""
+
+    cut = False

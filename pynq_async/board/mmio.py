@@ -1,0 +1,267 @@
+"""Memory-mapped registers."""
+
+import operator
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal, SupportsIndex, TypeAlias
+
+import anyio
+import numpy as np
+import numpy.typing as npt
+
+from ..concurrency import for_each
+from ..errors import (
+    BoardRebooted,
+    DeadlineExceeded,
+    Misaligned,
+    Misuse,
+    OutOfRange,
+    ProtocolViolation,
+    StaleHandle,
+    UnknownHandle,
+)
+from ..wire import messages as m
+from ..wire import methods
+from ..wire.channel import Connection
+from ..wire.methods import Method, Request, Response
+from .windows import Window, Windows
+
+WordOrder: TypeAlias = Literal["little", "big"]
+Words: TypeAlias = npt.NDArray[np.uint32]
+
+_LONGEST = 1 << 31  # the server keeps offsets in a C int
+_HIGHEST = 1 << 63  # beyond it the server's mmap fails without a word
+_WIDTH = 16  # register calls of one block under way at once
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+
+
+class MMIO:
+    """A window of registers: `length` bytes from physical address `base`.
+
+    Making one does no I/O; the board maps the window on first use. The board server does 32-bit accesses only, and
+    loads a register **twice** for one read: a FIFO or a clear-on-read register cannot be read reliably through it.
+
+    Within one window writes go out one at a time in the order of the calls, and a read waits for earlier writes.
+
+        leds = board.mmio(0x4125_0000, 0x1000)
+        await leds.write(0x0, 0b1010)
+    """
+
+    def __init__(self, connection: Connection, windows: Windows, base: int, length: int) -> None:
+        self.base = operator.index(base)
+        self.length = operator.index(length)
+        board = connection.board
+
+        if not 0 < self.length <= _LONGEST:
+            raise OutOfRange(board, f"a register window has 4 to {_LONGEST:#x} bytes, not {self.length}")
+
+        if self.base < 0 or self.base + self.length > _HIGHEST:
+            raise OutOfRange(board, f"{self.base:#x} to {self.base + self.length:#x} is no range of physical addresses")
+
+        if self.base % 4 or self.length % 4:
+            raise Misaligned(board, "base address and length of a register window are multiples of 4")
+
+        self._connection = connection
+        self._windows = windows
+        self._window: Window = windows.window(self.base, self.length)
+
+    def __repr__(self) -> str:
+        state = "mapped" if self._window.id is not None else "not mapped yet"
+        return f"<MMIO {self._connection.board} {self.base:#x}+{self.length:#x}, {state}>"
+
+    async def read(self, offset: int = 0, length: int = 4, word_order: WordOrder = "little") -> int:
+        """Read the unsigned value of 1, 2, 4 or 8 bytes at byte `offset`, a multiple of 4.
+
+        8 bytes are two ordered reads and not atomic; `word_order` says which of the two words comes first. 1 and 2
+        bytes are the lowest of a 32-bit read. Raises `Misuse` before anything is sent, or an `OutcomeUnknown` when the
+        answer is lost: the register was perhaps read, and reads can have effects.
+        """
+        if length not in (1, 2, 4, 8):
+            raise Misuse(self._connection.board, f"registers are read by 1, 2, 4 or 8 bytes, not {length}")
+
+        if word_order not in ("little", "big"):
+            raise Misuse(self._connection.board, f"the word order is 'little' or 'big', not {word_order!r}")
+
+        self._check(offset, 8 if length == 8 else 4)
+
+        async with self._window.order.shared():
+            first = await self._load(offset)
+
+            if length < 8:
+                return first & ((1 << 8 * length) - 1)
+
+            second = await self._load(offset + 4)
+
+        low, high = (first, second) if word_order == "little" else (second, first)
+        return high << 32 | low
+
+    async def write(
+        self,
+        offset: int,
+        data: SupportsIndex | bytes | bytearray | memoryview,
+        *,
+        length: Literal[4, 8] = 4,
+        word_order: WordOrder = "little",
+    ) -> None:
+        """Write an integer of any type as 4 (or with `length=8` as two times 4) bytes, or bytes in multiples of 4.
+
+        Negative integers are written as two's complement. Words are written one after another in ascending order.
+        Raises `Misuse` before anything is sent when the value does not fit, or an `OutcomeUnknown` when the answer is
+        lost; it is never written again.
+        """
+        words = self._words_of(data, length, word_order)
+        self._check(offset, 4 * len(words))
+
+        async with self._window.order.alone():
+            for index, word in enumerate(words):
+                await self._store(offset + 4 * index, word)
+
+    async def read_block(self, offset: int, count: int) -> Words:
+        """Read `count` registers from byte `offset` on, many at a time; returns a uint32 array of shape (count,)."""
+        if count < 0:
+            raise OutOfRange(self._connection.board, f"cannot read {count} registers")
+
+        self._check(offset, 4 * count)
+        words = np.zeros(count, np.uint32)
+
+        async def load(index: int) -> None:
+            words[index] = await self._load(offset + 4 * index)
+
+        async with self._window.order.shared():
+            await for_each(range(count), load, width=min(count, _WIDTH))
+
+        return words
+
+    async def write_block(
+        self, offset: int, words: Iterable[int] | npt.NDArray[np.integer] | bytes, *, ordered: bool = True
+    ) -> None:
+        """Write 32-bit words from byte `offset` on, one after another in ascending order.
+
+        `ordered=False` lets them overlap, which is faster and right for memories, where the order does not matter.
+        Raises as `write`.
+        """
+        values = self._block_of(words)
+        self._check(offset, 4 * len(values))
+
+        async def store(index: int) -> None:
+            await self._store(offset + 4 * index, values[index])
+
+        async with self._window.order.alone():
+            await for_each(range(len(values)), store, width=1 if ordered else min(len(values), _WIDTH))
+
+    async def wait_for(self, offset: int, mask: int, value: int, timeout: float) -> int:
+        """Poll the register at `offset` until its bits under `mask` equal `value`; returns the whole register.
+
+        Polls after 1 ms at first and ever slower, to every 50 ms. Raises `DeadlineExceeded` after `timeout` seconds.
+        """
+        if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
+            raise Misuse(self._connection.board, f"no register can have {value:#x} under the mask {mask:#x}")
+
+        end = anyio.current_time() + timeout
+        pause = _FIRST_PAUSE
+        word = None
+
+        with anyio.move_on_after(timeout):
+            while True:
+                word = await self.read(offset)
+
+                if word & mask == value:
+                    return word
+
+                await anyio.sleep(min(pause, max(end - anyio.current_time(), 0)))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+        last = "it never answered" if word is None else f"it is {word:#010x}"
+        raise DeadlineExceeded(
+            self._connection.board,
+            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; {last}",
+        )
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset % 4:
+            raise Misaligned(self._connection.board, f"offset {offset:#x} is no multiple of 4")
+
+        if offset < 0 or offset + length > self.length:
+            raise OutOfRange(
+                self._connection.board,
+                f"{length} bytes at offset {offset:#x} do not lie in the {self.length:#x} bytes at {self.base:#x}",
+            )
+
+    def _words_of(self, data: object, length: int, word_order: WordOrder) -> list[int]:
+        if isinstance(data, bytes | bytearray | memoryview):
+            return self._block_of(bytes(data))
+
+        if length not in (4, 8):
+            raise Misuse(self._connection.board, f"an integer is written as 4 or 8 bytes, not {length}")
+
+        try:
+            value = operator.index(data)  # type: ignore[arg-type]
+        except TypeError:
+            raise Misuse(
+                self._connection.board, f"registers hold integers or bytes, not {type(data).__name__}"
+            ) from None
+
+        bits = 8 * length
+
+        if not -(1 << bits - 1) <= value < 1 << bits:
+            more = "; pass length=8 to write it as two words" if length == 4 and -(1 << 63) <= value < 1 << 64 else ""
+            raise OutOfRange(self._connection.board, f"{value} does not fit into {length} bytes{more}")
+
+        value %= 1 << bits
+        words = [value & 0xFFFF_FFFF, value >> 32][: length // 4]
+        return words if word_order == "little" else words[::-1]
+
+    def _block_of(self, words: Iterable[int] | npt.NDArray[np.integer] | bytes) -> list[int]:
+        if isinstance(words, bytes):
+            if len(words) % 4 or not words:
+                raise Misaligned(self._connection.board, f"{len(words)} bytes are no whole number of 32-bit words")
+
+            return [int(word) for word in np.frombuffer(words, "<u4")]
+
+        return [word for value in words for word in self._words_of(value, 4, "little")]
+
+    async def _load(self, offset: int) -> int:
+        response = await self._access(
+            methods.MMIO_READ,
+            lambda window, position: m.ReadRequest(mmio_id=window, offset=position, length=4, word_order="little"),
+            offset,
+        )
+
+        if not response.HasField("data"):
+            raise ProtocolViolation(self._connection.board, "the answer to a register read has no data")
+
+        return response.data & 0xFFFF_FFFF  # PYNQ 3.1 sends a signed field
+
+    async def _store(self, offset: int, word: int) -> None:
+        data = word.to_bytes(4, "little")
+        await self._access(
+            methods.MMIO_WRITE,
+            lambda window, position: m.WriteRequest(mmio_id=window, offset=position, data=data),
+            offset,
+        )
+
+    async def _access(
+        self, method: Method[Request, Response], request: Callable[[str, int], Request], offset: int
+    ) -> Response:
+        """Make one access; it is begun again only when nothing was sent because the window had to be mapped again."""
+        connection, window = self._connection, self._window
+
+        while True:
+            identifier, server = await self._windows.ensure_mapped(window)
+            position = self.base - window.base + offset
+
+            async with connection.arbiter.windows.shared():
+                try:
+                    return await connection.calls.unary(
+                        method,
+                        request(identifier, position),
+                        changing=True,
+                        admit=partial(connection.same_server, server, str(window)),
+                    )
+                except UnknownHandle:
+                    problem = await connection.unknown_handle(server, str(window))
+                except StaleHandle as stale:
+                    problem = stale
+
+            if isinstance(problem, BoardRebooted) or not isinstance(problem, StaleHandle):
+                raise problem

@@ -1,0 +1,157 @@
+"""The contiguous memory of one board: allocating it, and forgetting none of it.
+
+Whatever an owner could not free (it was cancelled, or lost its last reference) waits in a list. Whoever next holds the
+board's buffers alone frees what is in the list first, and closing the board frees everything.
+"""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from weakref import WeakSet
+
+import anyio
+
+from ..concurrency import to_the_end
+from ..errors import AllocationError, BoardError, OutOfRange, ProtocolViolation, StaleHandle, UnknownHandle
+from ..wire import messages as m
+from ..wire import methods
+from ..wire.channel import Connection, Server
+from ..wire.locks import Hold
+from .memory import BoardMemory
+
+LARGEST = (1 << 31) - 1  # the request's size is an int32
+
+
+@dataclass(frozen=True, slots=True)
+class _Discarded:
+    """A buffer nobody can use any more, to be freed not before loop time `quiet_at`."""
+
+    id: str
+    server: Server
+    quiet_at: float = 0.0
+
+
+class MemoryPool:
+    """Allocates and frees on one board."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._live: WeakSet[BoardMemory] = WeakSet()
+        self._discarded: deque[_Discarded] = deque()
+
+    async def allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
+        """Allocate memory and learn its addresses; raises `OutOfRange` or `AllocationError`."""
+        connection = self.connection
+
+        if not 0 < nbytes <= LARGEST:
+            raise OutOfRange(connection.board, f"a buffer has 1 to {LARGEST} bytes, not {nbytes}")
+
+        async with connection.arbiter.buffers.alone() as hold:
+            await to_the_end(self._free_discarded())
+            server = await connection.current()
+            response = await connection.calls.unary(
+                methods.ALLOCATE,
+                m.AllocateRequest(size=nbytes, dtype=dtype, cacheable=cacheable),
+                changing=True,
+                admit=partial(connection.same_server, server, "a new buffer"),
+                straggler=_LateBuffer(self, server, hold),
+            )
+
+            if not response.buffer_id:
+                raise AllocationError(
+                    connection.board,
+                    f"no {nbytes} bytes of contiguous memory{await self._how_much_is_free()}; free buffers or ask for less",
+                )
+
+            if any(other.id == response.buffer_id and other.server == server for other in self._live):
+                raise ProtocolViolation(connection.board, f"allocate answered {response.buffer_id}, which is in use")
+
+            memory = BoardMemory(self, response.buffer_id, server, nbytes, cacheable=cacheable)
+            self._live.add(memory)
+
+        try:
+            await memory.fetch_addresses()
+        except BaseException:
+            await memory.free()
+            raise
+
+        return memory
+
+    def discard(self, memory: BoardMemory) -> None:
+        """Put a buffer into the list; does no I/O and may be called from a finaliser."""
+        self._discarded.append(_Discarded(memory.id, memory.server, memory.quiet_at))
+
+    def discard_late(self, identifier: str, server: Server) -> None:
+        """Put a buffer into the list whose allocation was answered after its caller had gone."""
+        self._discarded.append(_Discarded(identifier, server))
+
+    async def free_discarded(self, own: BoardMemory) -> None:
+        """Free all in the list; raises only what freeing `own` gave."""
+        async with self.connection.arbiter.buffers.alone():
+            failures = await to_the_end(self._free_discarded())
+
+        if own.id in failures:
+            raise failures[own.id]
+
+    async def close(self) -> None:
+        """Free everything that is allocated."""
+        for memory in list(self._live):
+            if not memory.freed:
+                memory.abandon()
+
+        if self._discarded:
+            async with self.connection.arbiter.buffers.alone():
+                await to_the_end(self._free_discarded())
+
+    async def _free_discarded(self) -> dict[str, BoardError]:
+        """Free what is in the list, each exactly once; the caller holds the buffers alone."""
+        failures: dict[str, BoardError] = {}
+
+        while self._discarded:
+            memory = self._discarded.popleft()
+            handle = f"the buffer {memory.id}"
+            await anyio.sleep(max(memory.quiet_at - anyio.current_time(), 0))
+
+            try:
+                await self.connection.calls.unary(
+                    methods.FREE_BUFFER,
+                    m.FreeBufferRequest(buffer_id=memory.id),
+                    changing=True,
+                    admit=partial(self.connection.same_server, memory.server, handle),
+                )
+            except StaleHandle:
+                pass  # its server is gone, and the memory with it
+            except UnknownHandle:
+                failures[memory.id] = await self.connection.unknown_handle(memory.server, handle)
+            except BoardError as error:
+                failures[memory.id] = error
+
+        return failures
+
+    async def _how_much_is_free(self) -> str:
+        try:
+            text = (await self.connection.read_small("/proc/meminfo")).decode("ascii", "replace")
+        except BoardError:
+            return ""
+
+        found = re.search(r"^CmaFree:\s+(\d+) kB$", text, re.MULTILINE)
+        return f" ({int(found[1]) * 1024} bytes are free, perhaps in pieces)" if found else ""
+
+
+class _LateBuffer:
+    """Keeps the buffers locked until a late allocation is answered, then discards what it brings."""
+
+    def __init__(self, pool: MemoryPool, server: Server, hold: Hold) -> None:
+        self._pool = pool
+        self._server = server
+        self._hold = hold
+
+    def left(self) -> None:
+        self._hold = self._hold.hand_over()
+
+    def arrived(self, response: m.AllocateResponse | None) -> None:
+        if response is not None and response.buffer_id:
+            self._pool.discard_late(response.buffer_id, self._server)
+
+        self._hold.release()
