@@ -11,16 +11,19 @@ from . import options, procfs
 from .bus import Bus, Hook
 from .contiguous import ContiguousMemory
 from .counters import Counters
-from .dispatch import Handler
+from .dispatch import Handler, Service
 from .faults import FaultPlan
 from .filesystem import FileSystem
 from .fpga_manager import FIRMWARE, FpgaManager
 from .memory import Memory
 from .options import Hazards
+from .pins import Pins
 from .server_process import ServerProcess
 from .services.buffers import BufferService
 from .services.device import DeviceService
+from .services.gpio import GpioService
 from .services.health import health_handlers
+from .services.interrupts import InterruptService
 from .services.mmio import MmioService
 from .services.reflection import reflection_handlers
 from .shutdown_manager import add_shutdown_manager
@@ -29,8 +32,14 @@ if TYPE_CHECKING:
     from ..bitstream.design import Design
     from .server import Listener
 
-_SERVICES = ("remote_device", "mmio", "buffer")
-_RELEASES = {"3.1": _SERVICES, "4.0": (*_SERVICES, "gpio")}
+_SERVICES: dict[str, Callable[["SimBoard"], Service]] = {
+    "remote_device": DeviceService,
+    "mmio": MmioService,
+    "buffer": BufferService,
+    "gpio": GpioService,
+    "interrupt": InterruptService,
+}
+_RELEASES = {"3.1": ("remote_device", "mmio", "buffer"), "4.0": ("remote_device", "mmio", "buffer", "gpio")}
 _TICKS = 100
 
 
@@ -53,6 +62,7 @@ class SimBoard:
         counters: what has been seen.
         faults: what goes wrong; may be changed at any time.
         fpga: the FPGA manager: `state`, `flags`, `loaded`.
+        pins: the GPIO pins of the processing system.
         bus: loads and stores of registers, with hooks.
         boot_id: of this boot.
         process: the server process that lives now: `pid`, `buffers`, `windows`.
@@ -124,9 +134,15 @@ class SimBoard:
             wipe=lambda: self.memory.clear(*self.family.logic),
             panic=self._panic,
         )
-        self._services = frozenset(_RELEASES[release] if services is None else services) | (
-            {"interrupt"} if interrupt else set()
-        )
+        self.pins = Pins(self.family)
+        self._services = {
+            *(_RELEASES[release] if services is None else services),
+            *(["interrupt"] if interrupt else []),
+        }
+
+        if unknown := self._services - _SERVICES.keys():
+            raise InvalidArgument(f"{', '.join(sorted(unknown))}: no such service; there are {', '.join(_SERVICES)}")
+
         self._random = random.Random(seed)
         self._listener: Listener | None = None
         self._doomed = False
@@ -161,6 +177,15 @@ class SimBoard:
     def on_write(self, address: int, hook: Hook, length: int = 4) -> Callable[[], None]:
         """Let `hook(address, word)` say what a register write leaves; calling what is returned ends it."""
         return self.bus.on_store(address, hook, length)
+
+    def raise_interrupt(self, source: str | int) -> int:
+        """Raise an interrupt by its pin's name, its pin's index or its raw number; returns how many were registered."""
+        raised = [interrupt for interrupt in self.process.interrupts.values() if interrupt.matches(source)]
+
+        for interrupt in raised:
+            interrupt.pending.set()
+
+        return len(raised)
 
     async def restart(self, delay: float = 0.0) -> None:
         """Let the server process die and a new one take its place after `delay` seconds, on the same port.
@@ -228,7 +253,7 @@ class SimBoard:
         """Make the handlers of everything this board serves."""
         made: list[Handler] = []
 
-        for name, service in (("remote_device", DeviceService), ("mmio", MmioService), ("buffer", BufferService)):
+        for name, service in _SERVICES.items():
             if name in self._services:
                 made += service(self).handlers()
 
@@ -294,6 +319,7 @@ class SimBoard:
         self._replace_process()
         self.fpga.reboot()
         self.memory.clear()
+        self.pins.reset()
 
         for path in [*self.files.paths("/tmp/"), *self.files.paths(f"{FIRMWARE}/")]:
             self.files.remove(path)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import grpc
 
@@ -12,6 +12,8 @@ from .faults import Rule
 
 if TYPE_CHECKING:
     from .board import SimBoard
+
+_LARGE = 1 << 16
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Send = Callable[[bytes], Awaitable[None]]
@@ -38,6 +40,14 @@ class Handler:
     call: Unary | Upload | Download | Dialogue
 
 
+class Service(Protocol):
+    """What answers the methods of one service."""
+
+    def handlers(self) -> list[Handler]:
+        """List the methods that are implemented."""
+        ...
+
+
 def unary(method: Method[Request, Response], call: Callable[[Request], Awaitable[Response]]) -> Handler:
     """Answer a method by message objects; bulk methods take and give the raw bytes instead."""
 
@@ -55,6 +65,7 @@ class Router(grpc.GenericRpcHandler):
         self._throttle = _Throttle()
         self._table = {handler.method.path: self._rpc(handler) for handler in handlers}
         self._missing: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(_unimplemented)
+        self._peers: set[str] = set()
         self.running = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -67,6 +78,7 @@ class Router(grpc.GenericRpcHandler):
 
     def _rpc(self, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":
         method = handler.method
+        counters = self._board.counters
         call: Any = handler.call
         streaming = method.client_stream or method.server_stream
 
@@ -80,13 +92,21 @@ class Router(grpc.GenericRpcHandler):
             if method.client_stream:
                 request = self._metered(request)
 
+            outgoing = _Outgoing(context)
+
             async def send(message: bytes) -> None:
-                await self._spend(len(message))
-                self._board.counters.bytes_out += len(message)
-                await context.write(message)
+                if self._held_back:
+                    await self._spend(len(message))
+
+                counters.bytes_out += len(message)
+                await outgoing.send(message)
 
             async def run() -> bytes:
-                await call(request, send)
+                try:
+                    await call(request, send)
+                finally:
+                    await outgoing.flush()
+
                 return b""
 
             await self._answer(str(method), context, run, streaming=True)
@@ -138,6 +158,8 @@ class Router(grpc.GenericRpcHandler):
                 self.idle.set()
 
     async def _hold(self, name: str, context: Context) -> None:
+        await self._suffer(context)
+
         if not self.gate.is_set():
             await self.gate.wait()
 
@@ -145,6 +167,21 @@ class Router(grpc.GenericRpcHandler):
 
         if seconds:
             await asyncio.sleep(seconds)
+
+    async def _suffer(self, context: Context) -> None:
+        board = self._board
+        limit = board.hazards.stream_limit
+
+        if limit is not None and board.counters.streams_now > limit:
+            await board.process.die(f"out of memory with {board.counters.streams_now} streams")
+
+        if board.hazards.hang_when_exhausted:
+            peer = context.peer()
+
+            if board.process.exhausted and peer not in self._peers:
+                await asyncio.get_running_loop().create_future()
+
+            self._peers.add(peer)
 
     async def _misbehave(self, rule: Rule, call: Callable[[], Awaitable[bytes]]) -> bytes:
         reply = await call() if rule.execute else b""
@@ -160,9 +197,15 @@ class Router(grpc.GenericRpcHandler):
 
     async def _metered(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for message in requests:
-            await self._spend(len(message))
+            if self._held_back:
+                await self._spend(len(message))
+
             self._board.counters.bytes_in += len(message)
             yield message
+
+    @property
+    def _held_back(self) -> bool:
+        return self._board.faults.bandwidth is not None or not self.gate.is_set()
 
     async def _spend(self, size: int) -> None:
         if not self.gate.is_set():
@@ -172,6 +215,34 @@ class Router(grpc.GenericRpcHandler):
 
         if rate is not None:
             await asyncio.sleep(self._throttle.spend(size, rate))
+
+
+class _Outgoing:
+    """Writes a stream's messages, a large one while the next is being made: else copying and sending take turns."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._behind: asyncio.Task[None] | None = None
+
+    async def send(self, message: bytes) -> None:
+        await self.flush()
+
+        if len(message) < _LARGE:
+            await self._context.write(message)
+            return
+
+        self._behind = asyncio.create_task(self._write(message))
+        # The task must get as far as handing the message to gRPC before the next one is made.
+        await asyncio.sleep(0)
+
+    async def flush(self) -> None:
+        """Wait for the message that is under way."""
+        if self._behind is not None:
+            behind, self._behind = self._behind, None
+            await behind
+
+    async def _write(self, message: bytes) -> None:
+        await self._context.write(message)
 
 
 class _Throttle:

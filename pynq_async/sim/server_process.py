@@ -9,6 +9,7 @@ from .windows import WindowTable
 
 if TYPE_CHECKING:
     from .board import SimBoard
+    from .pins import Interrupt
 
 _DESCRIPTORS_AT_REST = 10
 
@@ -27,6 +28,9 @@ class ServerProcess:
         self.window_table = UnlockedTable("windows", board.counters, hazards.race_window, suffer)
         self.binfile_name = ""
         self.open_files = 0
+        self.exported: dict[str, tuple[int, str]] = {}
+        self.interrupts: dict[str, Interrupt] = {}
+        self.interrupts_made = 0
         self._board = board
         self._mapped = 0
 

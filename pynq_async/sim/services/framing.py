@@ -1,5 +1,7 @@
 """The two-field messages of the bulk methods, taken apart and put together without copying the payload twice."""
 
+from functools import lru_cache
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -52,8 +54,13 @@ def text_and_bytes(message: bytes) -> tuple[str, memoryview]:
 
 
 def bytes_field(number: int, data: bytes | memoryview) -> bytes:
-    """Make a message of one bytes field; an empty one is left out only where proto3 leaves it out."""
-    return b"".join((varint(number << 3 | _BYTES), varint(len(data)), data))
+    """Make a message of one bytes field that is present even when it is empty."""
+    return b"".join((_header(number, len(data)), data))
+
+
+@lru_cache(maxsize=256)
+def _header(number: int, length: int) -> bytes:
+    return varint(number << 3 | _BYTES) + varint(length)
 
 
 def _read_varint(view: memoryview, at: int) -> tuple[int, int]:

@@ -1,0 +1,92 @@
+"""`python -m pynq_async.sim`: one simulated board, until its input ends or it is told to stop."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import threading
+
+from ..errors import PynqError
+from .board import SimBoard
+from .options import FAMILIES
+from .server import serve
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pynq_async.sim", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7967, help="0 takes a free one")
+    parser.add_argument("--model", default="Pynq-Z2", help="what the device tree says; empty leaves it out")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="zynq7000")
+    parser.add_argument("--release", default="4.0", help="PYNQ release of the board server: 3.1 or 4.0")
+    parser.add_argument("--cma-bytes", type=int, default=128 * 2**20, help="size of the contiguous memory")
+    parser.add_argument("--firmware-bytes", type=int, default=64 * 2**20, help="size of the RAM disk for firmware")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--interrupt", action="store_true", help="serve the proposed interrupt service")
+    parser.add_argument("--model-cache", action="store_true", help="cacheable buffers need flush and invalidate")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to every call")
+    parser.add_argument("--bandwidth", type=float, default=None, help="bytes a second of bulk payload")
+    parser.add_argument("--program-seconds", type=float, default=0.0, help="how long programming takes")
+    return parser
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    board = SimBoard(
+        model=arguments.model or None,
+        family=arguments.family,
+        release=arguments.release,
+        cma_bytes=arguments.cma_bytes,
+        firmware_bytes=arguments.firmware_bytes,
+        seed=arguments.seed,
+        interrupt=arguments.interrupt,
+        model_cache=arguments.model_cache,
+    )
+    board.faults.latency = arguments.latency
+    board.faults.bandwidth = arguments.bandwidth
+    board.faults.program_seconds = arguments.program_seconds
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows has no handlers in the loop; there Ctrl+C ends `asyncio.run`.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+
+    async with serve(board, arguments.host, arguments.port) as address:
+        sys.stdout.write(json.dumps({"address": address}) + "\n")
+        sys.stdout.flush()
+        _at_end_of_input(loop, stop)
+        await stop.wait()
+
+
+def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop when the parent closes our input or dies; at a terminal there is nothing to wait for."""
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+
+    if not sys.stdin.isatty():
+        threading.Thread(target=wait, daemon=True, name="end of input").start()
+
+
+def main() -> int:
+    """Serve one board; returns the exit code."""
+    try:
+        asyncio.run(_run(_parser().parse_args()))
+    except KeyboardInterrupt:
+        return 0
+    except PynqError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

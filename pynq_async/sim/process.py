@@ -1,0 +1,115 @@
+"""Simulated boards in processes of their own, for farms, benchmarks and the command line."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from ..errors import InvalidArgument, SimulationError
+
+_GRACE = 5.0
+
+
+class BoardAddress(str):
+    """Where a simulated board is reached, `host:port`; `pid` is its process."""
+
+    pid: int
+
+
+@asynccontextmanager
+async def spawn(
+    count: int, first_port: int = 0, *, timeout: float = 30.0, **options: object
+) -> AsyncIterator[list[BoardAddress]]:
+    """Run `count` simulated boards, each in a process of its own, and give their addresses.
+
+    Ports count up from `first_port`; 0 takes free ones. `options` are those of `python -m pynq_async.sim` with
+    underscores (`model="ZCU104", bandwidth=100e6`); a list gives each board its own value. The processes end when the
+    block is left, and also when this process dies.
+
+    Raises:
+        SimulationError: a board did not start; says what it printed.
+    """
+    if count < 1:
+        raise InvalidArgument(f"{count} boards cannot be simulated")
+
+    async with AsyncExitStack() as stack:
+        children = [
+            await stack.enter_async_context(_child(_arguments(options, index, first_port))) for index in range(count)
+        ]
+
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = [await _address(child) for child in children]
+        except TimeoutError:
+            raise SimulationError(f"{count} simulated boards did not start within {timeout:g} s") from None
+
+        yield addresses
+
+
+def _arguments(options: dict[str, object], index: int, first_port: int) -> list[str]:
+    chosen: dict[str, object] = {"port": first_port + index if first_port else 0, "seed": index, **options}
+    arguments: list[str] = []
+
+    for name, value in chosen.items():
+        one = value[index] if isinstance(value, list | tuple) else value
+        flag = f"--{name.replace('_', '-')}"
+
+        if one is True:
+            arguments.append(flag)
+        elif one is not None and one is not False:
+            arguments += [flag, str(one)]
+
+    return arguments
+
+
+@asynccontextmanager
+async def _child(arguments: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "pynq_async.sim",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    try:
+        yield process
+    finally:
+        await _reap(process)
+
+
+async def _address(process: asyncio.subprocess.Process) -> BoardAddress:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    line = await process.stdout.readline()
+
+    if not line:
+        said = (await process.stderr.read()).decode(errors="replace").strip()
+        raise SimulationError(f"a simulated board did not start: {said or f'exit code {process.returncode}'}")
+
+    ready: dict[str, Any] = json.loads(line)
+    address = BoardAddress(ready["address"])
+    address.pid = process.pid
+    return address
+
+
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    """End a child: it leaves when its input ends, and is killed where it does not."""
+    assert process.stdin is not None
+    process.stdin.close()
+
+    try:
+        async with asyncio.timeout(_GRACE):
+            # `communicate` reads what is left, so that a full pipe cannot hold the child.
+            await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+            await asyncio.shield(process.wait())
