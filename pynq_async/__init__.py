@@ -1,0 +1,29 @@
+"""Drive AMD/Xilinx FPGA boards over the network, natively in asyncio."""
+
+from .bitstream import Bitstream, Design, load_bitstream, load_design
+from .board.buffer import Buffer
+from .board.clocks import Clocks
+from .board.device import RemoteDevice
+from .board.loaded import Loaded
+from .board.mmio import MMIO
+from .config import Address, Limits, Timeouts
+from .farm import BoardFarm, Results
+from .progress import Progress
+
+__all__ = [
+    "MMIO",
+    "Address",
+    "Bitstream",
+    "BoardFarm",
+    "Buffer",
+    "Clocks",
+    "Design",
+    "Limits",
+    "Loaded",
+    "Progress",
+    "RemoteDevice",
+    "Results",
+    "Timeouts",
+    "load_bitstream",
+    "load_design",
+]

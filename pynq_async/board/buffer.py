@@ -25,15 +25,14 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     _start: int  # the host address of the buffer's first byte
     _board: str
 
-    @classmethod
-    def over(cls, memory: BoardMemory, shape: tuple[int, ...], dtype: np.dtype[Any]) -> "Buffer":
+    def __new__(cls, memory: BoardMemory, shape: tuple[int, ...], dtype: np.dtype[Any]) -> "Buffer":
         """A zero-filled array with `memory` as its side on the board."""
         store = np.zeros(memory.nbytes, np.uint8)
-        buffer = cls.__new__(cls, shape, dtype, cast("Any", store))
-        buffer._memory = memory
-        buffer._start = _bounds(buffer)[0]
-        buffer._board = memory.board
-        return buffer
+        self = super().__new__(cls, shape, dtype, cast("Any", store))
+        self._memory = memory
+        self._start = _bounds(self)[0]
+        self._board = memory.board
+        return self
 
     def __array_finalize__(self, obj: object) -> None:
         """Numpy makes views, copies and results alike through here; only what lies in the buffer is part of it."""
@@ -42,6 +41,10 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         self._board = getattr(obj, "_board", "no board")
         inside = memory is not None and 0 <= self.__array_interface__["data"][0] - self._start < memory.nbytes
         self._memory = memory if inside else None
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """A single value, such as a sum, is a number and not a buffer without dimensions."""
+        return array[()] if array is not self and array.ndim == 0 else array
 
     async def sync_to_device(self, *, progress: ProgressCallback | None = None) -> None:
         """Copy the array to the board and flush the board's cache.

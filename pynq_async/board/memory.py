@@ -67,7 +67,7 @@ class BoardMemory:
 
     def __del__(self) -> None:
         if not self.freed:
-            warnings.warn(f"{self} on {self._connection.board} was never freed", ResourceWarning, source=self)
+            warnings.warn(f"{self} on {self.board} was never freed", ResourceWarning, stacklevel=2, source=self)
             self.abandon()
 
     async def fetch_addresses(self) -> None:

@@ -174,7 +174,8 @@ class MMIO:
         last = "it never answered" if word is None else f"it is {word:#010x}"
         raise DeadlineExceeded(
             self._connection.board,
-            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; {last}",
+            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
+            f"{last}",
         )
 
     def _check(self, offset: int, length: int) -> None:

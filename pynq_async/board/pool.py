@@ -59,9 +59,9 @@ class MemoryPool:
             )
 
             if not response.buffer_id:
+                free = await self._how_much_is_free()
                 raise AllocationError(
-                    connection.board,
-                    f"no {nbytes} bytes of contiguous memory{await self._how_much_is_free()}; free buffers or ask for less",
+                    connection.board, f"no {nbytes} bytes of contiguous memory{free}; free buffers or ask for less"
                 )
 
             if any(other.id == response.buffer_id and other.server == server for other in self._live):

@@ -1,8 +1,8 @@
 """The register windows that the board server has mapped for us.
 
-The server maps a window in every `get_mmio`, never unmaps one, reports success when mapping failed, and dies of too many.
-So a range of pages is mapped once in a server's life, confirmed by looking into the server's own memory map, counted
-against a budget, and recorded on the board for the next process to reuse.
+The server maps a window in every `get_mmio`, never unmaps one, reports success when mapping failed, and dies of too
+many. So a range of pages is mapped once in a server's life, confirmed by looking into the server's own memory map,
+counted against a budget, and recorded on the board for the next process to reuse.
 """
 
 import contextlib

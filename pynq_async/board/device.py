@@ -1,0 +1,336 @@
+"""A board: the object that users hold."""
+
+import math
+import os
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import anyio
+import numpy.typing as npt
+
+from ..bitstream import Bitstream, Design, load_bitstream, load_design
+from ..config import Address, Limits, Timeouts
+from ..errors import Misuse, NotOpen
+from ..progress import Progress, ProgressCallback
+from ..wire.channel import Connection
+from .axi_ports import set_axi_port_widths
+from .buffer import Buffer, element_type
+from .clocks import Clocks
+from .fabric import FULL, PARTIAL, Fabric
+from .files import Files
+from .firmware import FirmwareStore
+from .identity import Arch, Family, Identity
+from .loaded import Loaded, LoadedRecord
+from .mmio import MMIO
+from .opening import Opening
+from .pool import MemoryPool
+from .shutdown import stop_shutdown_managers
+from .windows import Windows
+
+
+class RemoteDevice:
+    """A board that runs the PYNQ.remote server, reached over the network.
+
+    Use it with `async with`, or `await` it and call `aclose` later. Any number of tasks of one event loop may use it at
+    once. Port 7967 is open to anyone on the board's network and runs as root: keep boards on a network of their own.
+
+        async with RemoteDevice("192.168.2.99") as board:
+            await board.download("base.bit")
+            leds = board.mmio(0x4125_0000, 0x1000)
+            await leds.write(0x0, 0b1010)
+
+    Args:
+        address: `host` or `host:port`; the port is 7967 unless told.
+        name: stands in every error; the address unless told.
+        timeouts: how long things may take.
+        limits: how much the board is asked for at a time.
+
+    Raises on opening: `ConnectError` when nothing answers in time, `NotABoardServer` when something else does.
+    """
+
+    def __init__(
+        self,
+        address: str | Address,
+        *,
+        name: str | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.address = Address.parse(address) if isinstance(address, str) else address
+        self.name = name or str(self.address)
+        self.timeouts = timeouts or Timeouts()
+        self.limits = limits or Limits()
+        self._parts: _Parts | None = None
+        self._closed = False
+
+    @classmethod
+    def from_env(
+        cls, index: int = 0, *, timeouts: Timeouts | None = None, limits: Limits | None = None
+    ) -> "RemoteDevice":
+        """The board number `index` of those in `PYNQ_REMOTE_DEVICES`; raises `InvalidArgument` without it."""
+        addresses = Address.from_env()
+
+        if not -len(addresses) <= index < len(addresses):
+            raise Misuse(f"board {index}", f"PYNQ_REMOTE_DEVICES names {len(addresses)} boards only")
+
+        return cls(addresses[index], timeouts=timeouts, limits=limits)
+
+    def __repr__(self) -> str:
+        if self._parts is None:
+            return f"<RemoteDevice {self.name}, {'closed' if self._closed else 'not open'}>"
+
+        return f"<RemoteDevice {self.name}, {self.model}, {self.family}>"
+
+    def __await__(self) -> Generator[Any, None, "RemoteDevice"]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> "RemoteDevice":
+        return await self._open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Free every buffer and close the connection; a second time does nothing."""
+        parts, self._parts = self._parts, None
+        self._closed = True
+
+        if parts is not None:
+            with anyio.CancelScope(shield=True):
+                await parts.close()
+
+    @property
+    def arch(self) -> Arch:
+        """The processor's architecture: `aarch64` or `armv7l`."""
+        return self._open_parts.identity.arch
+
+    @property
+    def family(self) -> Family:
+        """The family of devices: `zynq7000`, `zynqmp` or `versal`."""
+        return self._open_parts.identity.family
+
+    @property
+    def model(self) -> str:
+        """The board's model, such as `ZCU104`; `Unknown` where the board does not say."""
+        return self._open_parts.identity.model
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Full names of the gRPC services that the board offers, as its server lists them."""
+        return self._open_parts.connection.services
+
+    @property
+    def clocks(self) -> Clocks:
+        """The clocks of the programmable logic."""
+        return self._open_parts.clocks
+
+    async def exists_file(self, path: str) -> bool:
+        """Whether the board has a file or folder at `path`, absolute and normalised."""
+        return await self._open_parts.files.exists(path)
+
+    async def read_file(
+        self,
+        path: str,
+        *,
+        unsafe: bool = False,
+        max_bytes: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> bytes:
+        """The content of a file on the board, read as root.
+
+        At most `max_bytes`, `Limits.file_bytes` unless told. Devices and files without an end need `unsafe=True`.
+        Raises `RemoteFileNotFound`. A folder reads as empty: the server does not tell them apart.
+        """
+        return await self._open_parts.files.read(path, unsafe=unsafe, max_bytes=max_bytes, progress=progress)
+
+    async def fetch_file(
+        self,
+        path: str,
+        local: str | os.PathLike[str],
+        *,
+        unsafe: bool = False,
+        max_bytes: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Path:
+        """Stream a file on the board into the local file `local`, which appears when it is complete."""
+        files = self._open_parts.files
+        return await files.read_to(path, local, unsafe=unsafe, max_bytes=max_bytes, progress=progress)
+
+    async def write_file(self, path: str, data: bytes | bytearray | memoryview, *, unsafe: bool = False) -> None:
+        """Write a file on the board as root, replacing what was there; its folder must exist.
+
+        The board answers OK even when its disk is full: read back what matters.
+        """
+        await self._open_parts.files.write(path, data, unsafe=unsafe)
+
+    async def get_bitfile_metadata(self, bitstream: str | os.PathLike[str] | Bitstream) -> Design:
+        """The design that a bitstream file is described by; raises `DesignError`. Nothing is sent."""
+        return await load_design(bitstream)
+
+    async def download(
+        self,
+        bitstream: str | os.PathLike[str] | Bitstream,
+        *,
+        design: Design | None = None,
+        partial: bool = False,
+        clocks: bool = True,
+        verify: Literal["marker", "full"] = "marker",
+        progress: ProgressCallback | None = None,
+    ) -> Loaded:
+        """Program the fabric; returns only when the FPGA manager says that it operates.
+
+        Sends the bitstream unless the board has it already. Before a full one, the running design's shutdown managers
+        are stopped and the PL clocks of the new design are set; after it, the AXI port widths (Zynq UltraScale+).
+
+        Args:
+            bitstream: a `.bit`, `.bin`, `.xsa` or `.pdi` file, or one that `load_bitstream` has read.
+            design: its hardware description if it is parsed already; else the one beside or inside it, if any.
+            partial: reconfigure a region only.
+            clocks: whether to set the PL clocks.
+            verify: `marker` trusts a marker that is written last and read back, which shows a cut or short upload;
+                `full` also reads the whole bitstream back, at 12 to 30 MB/s.
+            progress: called with each step.
+
+        Raises `BitstreamError` or `WrongFamily` before anything is sent, `FabricBusy` while another download runs,
+        `FirmwareRejected`, `ProgrammingFailed`, or `FabricUnknown` when programming was cut off.
+        """
+        parts = self._open_parts
+
+        if verify not in ("marker", "full"):
+            raise Misuse(self.name, f"verify is 'marker' or 'full', not {verify!r}")
+
+        report = progress or _ignore
+
+        with parts.fabric.reserve():
+            if not isinstance(bitstream, Bitstream):
+                bitstream = await load_bitstream(bitstream)
+
+            parts.fabric.check_family(bitstream, self.family)
+
+            if design is None and bitstream.description is not None:
+                design = await load_design(bitstream)
+
+            sent = await parts.firmware.bring(bitstream, read_back=verify == "full", report=report)
+            before = await parts.record.read()
+
+            if not partial:
+                await stop_shutdown_managers(
+                    parts.connection, parts.windows, before.shutdown_managers if before else {}
+                )
+
+                if clocks and design is not None:
+                    await parts.clocks.apply(design)
+
+            await parts.firmware.confirm(bitstream)
+            record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
+            await parts.fabric.program(bitstream, record, flags=PARTIAL if partial else FULL, report=report)
+
+            if not partial and design is not None and self.family == "zynqmp":
+                await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())
+
+        report(Progress(self.name, "done", 0, 0))
+        return Loaded(bitstream.name, bitstream.digest, design, sent)
+
+    async def loaded(self) -> Loaded | None:
+        """What this package loaded last on the board, from any process or host; None when unknown.
+
+        Recorded on the board in this boot; what other tools load is not seen.
+        """
+        record = await self._open_parts.record.read()
+        return Loaded(record.name, record.digest) if record is not None else None
+
+    async def shutdown(self) -> None:
+        """Stop the AXI shutdown managers of the running design, as recorded on the board."""
+        parts = self._open_parts
+        record = await parts.record.read()
+        await stop_shutdown_managers(parts.connection, parts.windows, record.shutdown_managers if record else {})
+
+    def mmio(self, address: int, length: int = 4) -> MMIO:
+        """A window of `length` bytes of registers at physical `address`; no I/O, the board maps it on first use.
+
+        Any address is taken: the board does what the bus does. An access where nothing answers can hang the board.
+        """
+        parts = self._open_parts
+        parts.windows.forget_rebooted()
+        return MMIO(parts.connection, parts.windows, address, length)
+
+    def allocate(
+        self, shape: int | Sequence[int], dtype: npt.DTypeLike = "u4", *, cacheable: bool = True
+    ) -> Opening[Buffer]:
+        """Contiguous memory as a zero-filled, C-contiguous numpy array of `shape` and `dtype`.
+
+        `await` it and free the buffer yourself, or enter it with `async with`. Raises `OutOfRange` for an impossible
+        size and `AllocationError` when the board has no such piece of memory.
+        """
+        parts = self._open_parts
+        kind = element_type(self.name, dtype)
+
+        try:
+            extents = tuple(int(n) for n in shape) if isinstance(shape, Sequence) else (int(shape),)
+        except (TypeError, ValueError):
+            raise Misuse(self.name, f"{shape!r} is no shape") from None
+
+        if any(extent < 0 for extent in extents):
+            raise Misuse(self.name, f"{shape!r} is no shape")
+
+        async def acquire() -> Buffer:
+            nbytes = math.prod(extents) * kind.itemsize
+            memory = await parts.pool.allocate(nbytes, kind.str, cacheable=cacheable)
+            return Buffer(memory, extents, kind)
+
+        return Opening(self.name, "the buffer", acquire, Buffer.free)
+
+    @property
+    def _open_parts(self) -> "_Parts":
+        if self._parts is None:
+            state = "was closed" if self._closed else "is not open; use 'async with' or await it"
+            raise NotOpen(self.name, f"the board {state}")
+
+        self._parts.connection.check_loop()
+        return self._parts
+
+    async def _open(self) -> "RemoteDevice":
+        if self._parts is not None or self._closed:
+            raise NotOpen(self.name, "a board is opened once; make a new RemoteDevice to open it again")
+
+        connection = Connection(self.address, self.name, self.timeouts, self.limits)
+
+        try:
+            await connection.open()
+            self._parts = _Parts(connection, await Identity.read(connection), self.limits)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
+
+            raise
+
+        return self
+
+
+class _Parts:
+    """What an open board consists of."""
+
+    def __init__(self, connection: Connection, identity: Identity, limits: Limits) -> None:
+        self.connection = connection
+        self.identity = identity
+        self.files = Files(connection, limits)
+        self.windows = Windows(connection, self.files, limits)
+        self.pool = MemoryPool(connection)
+        self.clocks = Clocks(connection, self.windows, identity.family)
+        self.firmware = FirmwareStore(connection, self.files, limits)
+        self.record = LoadedRecord(connection, self.files)
+        self.fabric = Fabric(connection, self.files, self.record)
+
+    async def close(self) -> None:
+        try:
+            await self.pool.close()
+        finally:
+            await self.connection.close()
+
+
+def _ignore(_: Progress) -> None:
+    pass

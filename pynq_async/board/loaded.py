@@ -1,0 +1,101 @@
+"""What is loaded in a board's fabric, as this package recorded it on the board."""
+
+import datetime
+import json
+from dataclasses import asdict, dataclass, replace
+from zlib import crc32
+
+from ..bitstream import Bitstream, Design
+from ..errors import RemoteFileNotFound
+from ..wire.channel import Connection
+from .files import Files
+
+RECORD = "/tmp/pynq_async.loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A design in the fabric.
+
+    Attributes:
+        name: the bitstream's file name.
+        digest: SHA-256 of its payload in hexadecimal.
+        design: its hardware description, where there is one and this process loaded it.
+        uploaded_bytes: what this download had to send; 0 when the board had it already.
+    """
+
+    name: str
+    digest: str
+    design: Design | None = None
+    uploaded_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record as it stands on the board.
+
+    Attributes:
+        state: `programming` before the FPGA manager is asked, `loaded` after it succeeded.
+        boot: the kernel's boot id: a rebooted board has an empty fabric.
+        name, digest: of the full bitstream.
+        time: when it was loaded, by the host's clock, ISO 8601 in UTC.
+        shutdown_managers: addresses by name, to be asked for quiet before the next full download.
+        partials: names of the partial bitstreams loaded since.
+    """
+
+    state: str
+    boot: str
+    name: str
+    digest: str
+    time: str
+    shutdown_managers: dict[str, int]
+    partials: tuple[str, ...] = ()
+
+
+class LoadedRecord:
+    """Reads and writes the record; it says what this package loaded last and sees no other tool."""
+
+    def __init__(self, connection: Connection, files: Files) -> None:
+        self._connection = connection
+        self._files = files
+
+    async def read(self) -> Record | None:
+        """The record of this boot with a design that is loaded; None without one, or if it is torn or unfinished."""
+        try:
+            text = (await self._files.read(RECORD)).decode("utf-8", "replace")
+        except RemoteFileNotFound:
+            return None
+
+        body, _, check = text.rstrip("\n").rpartition(" ")
+
+        if check != _checksum(body):
+            return None
+
+        try:
+            values = json.loads(body)
+            record = Record(**(values | {"partials": tuple(values["partials"])}))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+        return record if record.state == "loaded" and record.boot == self._connection.server.boot else None
+
+    async def write(self, record: Record) -> None:
+        """Replace the record."""
+        body = json.dumps(asdict(record))
+        await self._files.write(RECORD, f"{body} {_checksum(body)}\n".encode())
+
+    def full(self, bitstream: Bitstream, design: Design | None) -> Record:
+        """The record of a full bitstream that is about to be programmed."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        managers = design.shutdown_managers() if design else {}
+        boot = self._connection.server.boot
+        return Record("programming", boot, bitstream.name, bitstream.digest, now, managers)
+
+    def partial(self, before: Record | None, bitstream: Bitstream) -> Record:
+        """The record of a partial bitstream that is about to be programmed over `before`."""
+        base = before or Record("programming", self._connection.server.boot, "", "", "", {})
+        return replace(base, state="programming", partials=(*base.partials, bitstream.name))
+
+
+def _checksum(text: str) -> str:
+    return f"{crc32(text.encode()):08x}"

@@ -1,0 +1,172 @@
+"""A farm: boards opened together, programmed together, asked together."""
+
+import os
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
+
+import anyio
+
+from ..bitstream import Bitstream, load_bitstream, load_design
+from ..board.device import RemoteDevice
+from ..board.loaded import Loaded
+from ..config import Address, Limits, Timeouts
+from ..errors import FarmError, InvalidArgument, NotOpen
+from ..progress import ProgressCallback
+from .results import Results
+
+T = TypeVar("T")
+
+
+class BoardFarm(Mapping[str, RemoteDevice]):
+    """Boards by name, opened at once and closed at once.
+
+    Every method works on all boards, or on those named with `to`, at the same time. When some fail, the others still
+    run to their end; then a `FarmError` names each failed board, unless `check=False` asks to have the failures in the
+    results instead.
+
+        async with BoardFarm(["192.168.2.99", "192.168.2.100"]) as farm:
+            await farm.download("base.bit")
+            temperatures = await farm.run(read_temperature)
+
+    Args:
+        boards: addresses, or a mapping of names to addresses.
+        timeouts, limits: for every board.
+    """
+
+    def __init__(
+        self,
+        boards: Iterable[str | Address] | Mapping[str, str | Address],
+        *,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._boards: dict[str, RemoteDevice] = {}
+        named = boards.items() if isinstance(boards, Mapping) else ((None, address) for address in boards)
+
+        for name, address in named:
+            board = RemoteDevice(address, name=name, timeouts=timeouts, limits=limits)
+
+            if board.name in self._boards:
+                raise InvalidArgument(f"the farm has two boards called {board.name}")
+
+            self._boards[board.name] = board
+
+        if not self._boards:
+            raise InvalidArgument("a farm has at least one board")
+
+    @classmethod
+    def from_env(cls, *, timeouts: Timeouts | None = None, limits: Limits | None = None) -> "BoardFarm":
+        """All boards of `PYNQ_REMOTE_DEVICES`, comma-separated; raises `InvalidArgument` when there is none."""
+        return cls(Address.from_env(), timeouts=timeouts, limits=limits)
+
+    def __getitem__(self, name: str) -> RemoteDevice:
+        return self._boards[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._boards)
+
+    def __len__(self) -> int:
+        return len(self._boards)
+
+    def __repr__(self) -> str:
+        return f"<BoardFarm of {len(self)}: {', '.join(self)}>"
+
+    def __await__(self) -> Generator[Any, None, "BoardFarm"]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> "BoardFarm":
+        return await self._open()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every board; a second time does nothing."""
+        with anyio.CancelScope(shield=True):
+            await self.run(RemoteDevice.aclose)
+
+    async def run(
+        self, fn: Callable[[RemoteDevice], Awaitable[T]], *, to: Iterable[str] | None = None, check: bool = True
+    ) -> Results[T]:
+        """Call `fn` with each board, all at the same time; returns what they returned, by name."""
+        boards = self._chosen(to)
+        results: dict[str, T] = {}
+        failures: dict[str, Exception] = {}
+
+        async def call(board: RemoteDevice) -> None:
+            try:
+                results[board.name] = await fn(board)
+            except Exception as error:
+                failures[board.name] = error
+
+        async with anyio.create_task_group() as group:
+            for board in boards:
+                group.start_soon(call, board)
+
+        outcome = Results(
+            {board.name: results[board.name] for board in boards if board.name in results},
+            {board.name: failures[board.name] for board in boards if board.name in failures},
+        )
+
+        if check and outcome.failures:
+            causes = ExceptionGroup("boards failed", list(outcome.failures.values()))
+            raise FarmError(outcome.failures, outcome) from causes
+
+        return outcome
+
+    async def download(
+        self,
+        bitstream: str | os.PathLike[str] | Bitstream,
+        *,
+        to: Iterable[str] | None = None,
+        partial: bool = False,
+        clocks: bool = True,
+        verify: Literal["marker", "full"] = "marker",
+        progress: ProgressCallback | None = None,
+        check: bool = True,
+    ) -> Results[Loaded]:
+        """Program every board; as `RemoteDevice.download`.
+
+        The file is read and its description parsed once, and one copy of the payload serves all boards.
+        """
+        self._chosen(to)
+        loaded = bitstream if isinstance(bitstream, Bitstream) else await load_bitstream(bitstream)
+        design = await load_design(loaded) if loaded.description is not None else None
+
+        def program(board: RemoteDevice) -> Awaitable[Loaded]:
+            return board.download(
+                loaded, design=design, partial=partial, clocks=clocks, verify=verify, progress=progress
+            )
+
+        return await self.run(program, to=to, check=check)
+
+    def _chosen(self, to: Iterable[str] | None) -> list[RemoteDevice]:
+        if to is None:
+            return list(self._boards.values())
+
+        names = [to] if isinstance(to, str) else list(to)
+
+        for name in names:
+            if name not in self._boards:
+                raise InvalidArgument(f"the farm has no board {name!r}; it has {', '.join(self)}")
+
+        return [self._boards[name] for name in dict.fromkeys(names)]
+
+    async def _open(self) -> "BoardFarm":
+        try:
+            opened = await self.run(_opened, check=False)
+
+            if opened.failures:
+                if any(isinstance(error, NotOpen) for error in opened.failures.values()):
+                    raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
+
+                raise FarmError(opened.failures, opened)
+        except BaseException:
+            await self.aclose()
+            raise
+
+        return self
+
+
+async def _opened(board: RemoteDevice) -> RemoteDevice:
+    return await board
