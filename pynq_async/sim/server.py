@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from ..errors import SimulationError
+from .connections import break_connections
 from .dispatch import Handler, Router
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Listener:
             return
 
         router.gate.set()
+        break_connections(self._port)
         await server.stop(None)
         # The calls that were cut end in the next turns of the loop; nothing of them may outlive this.
         await router.idle.wait()
