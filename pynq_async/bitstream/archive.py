@@ -1,14 +1,14 @@
 """Members of a zip archive that nobody vouches for, read into memory and never extracted."""
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import BinaryIO
 
 from ..errors import BitstreamError
-from .files import BITSTREAM_LIMIT
+from .files import BITSTREAM_LIMIT, read_file
 
 MEMBER_LIMIT = 256 * 1024 * 1024
 
@@ -86,44 +86,26 @@ class Archive:
 
 @contextmanager
 def open_archive(path: str | PathLike[str]) -> Iterator[Archive]:
-    """Open a zip archive for reading; raises `BitstreamError`."""
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below, behind the errors of opening
-    except FileNotFoundError:
-        raise BitstreamError(path, "there is no such file") from None
-    except OSError as cause:
-        raise BitstreamError(path, f"cannot be read: {cause.strerror or cause}") from cause
-    except ValueError as cause:
-        raise BitstreamError(repr(path), f"is no path: {cause}") from cause
+    """Read a zip archive into memory; raises `BitstreamError`."""
+    data = read_file(path, BITSTREAM_LIMIT)
+    _check_end(path, data)
 
-    with file:
-        length = _check_end(path, file)
-
-        with _errors(path), zipfile.ZipFile(file) as archive:
-            yield Archive(path, archive, length)
+    with _errors(path), zipfile.ZipFile(io.BytesIO(data)) as file:
+        yield Archive(path, file, len(data))
 
 
-def _check_end(path: object, file: BinaryIO) -> int:
-    """The length of the archive; refuses a directory so large that reading it is an attack."""
-    length = file.seek(0, 2)
-
-    if length > BITSTREAM_LIMIT:
-        raise BitstreamError(path, f"has {length} bytes; more than {BITSTREAM_LIMIT} are refused")
-
-    file.seek(max(0, length - _END_LENGTH - _END64_LENGTH - 0xFFFF))
-    tail = file.read()
-    at = tail.rfind(_END, 0, len(tail) - _END_LENGTH + len(_END))
+def _check_end(path: object, data: bytes) -> None:
+    """Refuse a table of contents so long that reading it is an attack, as zipfile reads it before it can be asked."""
+    at = data.rfind(_END, max(0, len(data) - _END_LENGTH - 0xFFFF), len(data) - _END_LENGTH + len(_END))
 
     if at < 0:
         raise BitstreamError(path, "is no zip archive, as an .xsa must be, or it is cut")
 
-    if tail[max(0, at - _END64_LENGTH) :].startswith(_END64):
+    if data[max(0, at - _END64_LENGTH) : at].startswith(_END64):
         raise BitstreamError(path, "is a zip archive for more than 4 GiB, which no .xsa needs")
 
-    if int.from_bytes(tail[at + 12 : at + 16], "little") > _DIRECTORY:
+    if int.from_bytes(data[at + 12 : at + 16], "little") > _DIRECTORY:
         raise BitstreamError(path, f"its table of contents is too long for {_MEMBERS} members; it is refused")
-
-    return length
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from ..errors import BitstreamError, DesignError
 from . import xsa
+from .archive import Archive, open_archive
 from .bit import BitHeader, split_bit
 from .files import BITSTREAM_LIMIT, DESCRIPTION_LIMIT, read_file
 from .parts import Family, family_of
@@ -68,12 +69,15 @@ def read_bitstream(path: str | os.PathLike[str], *, description: bool = True) ->
     path = Path(path)
 
     if path.suffix.lower() == ".xsa":
-        image = xsa.read_image(path)
+        with open_archive(path) as archive:
+            image = xsa.image_of(archive)
+            found = _found_inside(archive) if description else None
+
         checked = _check(f"{path}!{image.name}", Path(image.name).suffix, image.data)
     else:
         checked = _check(path, path.suffix, _read_image(path))
+        found = _found_beside(path) if description else None
 
-    described = read_description(path) if description else None
     return Bitstream(
         name=path.name,
         path=path,
@@ -82,21 +86,30 @@ def read_bitstream(path: str | os.PathLike[str], *, description: bool = True) ->
         family=checked.family,
         partial=checked.partial,
         header=checked.header,
-        description=described[1] if described else None,
-        description_source=described[0] if described else None,
+        description=found[1] if found else None,
+        description_source=found[0] if found else None,
     )
 
 
 def read_description(path: Path) -> tuple[str, bytes] | None:
-    """The hardware description that belongs to a bitstream file and where it lies; None where there is none.
+    """The hardware description that belongs to a bitstream file, behind its own path; None where there is none.
 
     Raises:
         BitstreamError: the archive or the description cannot be read.
     """
-    if path.suffix.lower() == ".xsa":
-        member = xsa.read_description(path)
-        return (f"{path}!{member.name}", member.data) if member else None
+    if path.suffix.lower() != ".xsa":
+        return _found_beside(path)
 
+    with open_archive(path) as archive:
+        return _found_inside(archive)
+
+
+def _found_inside(archive: Archive) -> tuple[str, bytes] | None:
+    member = xsa.description_of(archive)
+    return (f"{archive.path}!{member.name}", member.data) if member else None
+
+
+def _found_beside(path: Path) -> tuple[str, bytes] | None:
     beside = path.with_suffix(".hwh")
     return (str(beside), read_file(beside, DESCRIPTION_LIMIT, DesignError)) if os.path.exists(beside) else None
 

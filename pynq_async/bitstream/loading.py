@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from ..errors import DesignError
 from .cache import cache_key, read_entry, write_entry
+from .child import run_child
 from .codec import decode, design_from
 from .design import Design
 from .files import DESCRIPTION_LIMIT, read_file
@@ -18,8 +19,8 @@ from .formats import Bitstream, read_description
 
 DEADLINE = 60.0
 
-# -P keeps the working folder out of the child's path, where a user's random.py would stand in for the library's. What
-# only this process can find goes behind the standard library, for the same reason.
+# The child starts with the standard library alone (-I -S) and then finds packages where this process does. Thus a
+# user's random.py in the working folder is never taken for the library's, and no other version of a package either.
 _CHILD = "import sys; sys.path += sys.argv[1:]; from pynq_async.bitstream.parse import main; main()"
 
 
@@ -125,21 +126,23 @@ def _keep(found: _Found, answer: bytes) -> Design:
 async def _parse(name: str, data: bytes) -> bytes:
     try:
         with anyio.fail_after(DEADLINE):
-            done = await anyio.run_process(_command(), input=data, check=False)
+            ended = await run_child(_command(), data)
     except TimeoutError:
         raise DesignError(name, f"could not be understood within {DEADLINE:g} s; is it a real description?") from None
     except NotImplementedError:
         raise DesignError(name, "this event loop cannot start a parser; on Windows use the Proactor loop") from None
-    except (OSError, ExceptionGroup) as cause:
+    except OSError as cause:
         raise DesignError(name, f"its parser could not be run with {sys.executable!r}: {cause}") from cause
 
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise DesignError(name, f"its parser ended with code {done.returncode}: {last[:300] or 'it said nothing'}")
+    if ended.code:
+        last = ended.errors.decode(errors="replace").strip().rpartition("\n")[2]
+        raise DesignError(name, f"its parser ended with code {ended.code}: {last[:300] or 'it said nothing'}")
 
-    return done.stdout
+    return ended.output
 
 
 def _command() -> list[str]:
-    path = [os.path.abspath(entry) for entry in sys.path if entry]
-    return [sys.executable, "-P", "-W", "ignore", "-c", _CHILD, *path]
+    # An editable installation may be found by an import hook, which the child does not have.
+    here = str(Path(__file__).parents[2])
+    path = [os.path.abspath(entry) for entry in (*sys.path, here) if entry]
+    return [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD, *path]

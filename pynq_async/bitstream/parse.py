@@ -59,7 +59,7 @@ def _answer(data: bytes) -> bytes:
     except Exception as cause:
         # pynqmetadata has 30 classes of its own and lets every builtin error through.
         detail = " ".join(str(cause).split())[:300]
-        return encode({"error": f"cannot be understood by pynqmetadata: {type(cause).__name__}: {detail}"})
+        return encode({"error": f"cannot be understood: {type(cause).__name__}: {detail}"})
 
     return result
 

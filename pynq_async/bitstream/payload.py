@@ -40,7 +40,10 @@ def has_sync(payload: bytes | memoryview, word: bytes) -> bool:
 
 def check_bin(source: object, data: bytes) -> None:
     """Raise `BitstreamError` unless `data` is what Vivado writes as .bin with swapped bytes."""
-    if is_boot_image(data) or not has_sync(data, SYNC_SWAPPED):
+    # A program or a document may hold the sync word by chance.
+    known = data.startswith(tuple(start for start, _ in _KINDS))
+
+    if known or is_boot_image(data) or not has_sync(data, SYNC_SWAPPED):
         raise BitstreamError(source, f"is no .bin for the FPGA manager: it is {kind_of(data)}")
 
     if len(data) % 4:

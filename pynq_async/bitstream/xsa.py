@@ -7,11 +7,11 @@ Vivado lists the members in `sysdef.xml`; an archive that was not implemented by
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 from ..errors import BitstreamError, DesignError
-from .archive import MEMBER_LIMIT, Archive, open_archive
+from .archive import MEMBER_LIMIT, Archive
 from .files import DESCRIPTION_LIMIT
 from .sanity import Insane, check_xml
 
@@ -28,23 +28,21 @@ class Member:
     data: bytes
 
 
-def read_image(path: Path) -> Member:
+def image_of(archive: Archive) -> Member:
     """The one .bit or .pdi of an .xsa; raises `BitstreamError`."""
-    with open_archive(path) as archive:
-        return _read(archive, _image_name(archive), MEMBER_LIMIT)
+    return _read(archive, _image_name(archive), MEMBER_LIMIT)
 
 
-def read_description(path: Path) -> Member | None:
+def description_of(archive: Archive) -> Member | None:
     """The default hardware description of an .xsa, or None where it has none; raises `BitstreamError`."""
-    with open_archive(path) as archive:
-        name = _description_name(archive)
+    name = _description_name(archive)
 
-        if name is None:
-            return None
+    if name is None:
+        return None
 
-        description = _read(archive, name, DESCRIPTION_LIMIT)
-        _refuse_containers(archive, description)
-        return description
+    description = _read(archive, name, DESCRIPTION_LIMIT)
+    _refuse_containers(archive, description)
+    return description
 
 
 def _image_name(archive: Archive) -> str:
