@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidArgument, SimulationError
@@ -194,7 +194,7 @@ class SimBoard:
         and the fabric stay.
         """
         async with self._turn:
-            await self._down()
+            await self._kill()
             await asyncio.sleep(delay)
             self._replace_process()
             await self._up()
@@ -202,7 +202,7 @@ class SimBoard:
     async def reboot(self, delay: float = 0.0) -> None:
         """Reboot the board: as `restart`, and memory, fabric and RAM disks are empty and the boot id is new."""
         async with self._turn:
-            await self._down()
+            await self._kill()
             await asyncio.sleep(delay)
             self._boot()
             await self._up()
@@ -210,7 +210,7 @@ class SimBoard:
     async def stop(self) -> None:
         """Take the server down: connections break and new ones are refused until `start`."""
         async with self._turn:
-            await self._down()
+            await self._kill()
 
     async def start(self) -> None:
         """Bring the server up again after `stop`, as a new process."""
@@ -233,7 +233,7 @@ class SimBoard:
         """Break all connections; the server process lives on with its ids and buffers."""
         async with self._turn:
             if self._served().listening:
-                await self._down()
+                await self._served().stop()
                 await self._up()
 
     def crash(self, reason: str) -> None:
@@ -285,6 +285,7 @@ class SimBoard:
 
         if listener is not None:
             await listener.close()
+            await self.process.end_threads()
 
     def _served(self) -> "Listener":
         if self._listener is None:
@@ -292,8 +293,10 @@ class SimBoard:
 
         return self._listener
 
-    async def _down(self) -> None:
+    async def _kill(self) -> None:
+        self.process.dead = True
         await self._served().stop()
+        await self.process.end_threads()
 
     async def _up(self) -> None:
         await self._served().start(self.handlers())
@@ -324,7 +327,10 @@ class SimBoard:
         for path in [*self.files.paths("/tmp/"), *self.files.paths(f"{FIRMWARE}/")]:
             self.files.remove(path)
 
-    def _panic(self, reason: str) -> None:
-        if self.hazards.crash_on_long_name:
-            self.counters.crashes.append(reason)
-            self._served().request(self.reboot)
+    def _panic(self, reason: str) -> Awaitable[None] | None:
+        if not self.hazards.crash_on_long_name:
+            return None
+
+        self.counters.crashes.append(reason)
+        self._served().request(self.reboot)
+        return asyncio.get_running_loop().create_future()

@@ -25,7 +25,7 @@ class Counters:
         bytes_in: payload received by bulk streams.
         bytes_out: payload sent by bulk streams.
         live_buffers: buffers the server holds now.
-        windows: register windows the server process has mapped, dead ones too.
+        windows: register windows made so far, dead ones too.
         programmed: every attempt to program the fabric, in order.
         races: calls that overlapped on an unlocked table while it changed (H1).
         race_log: a line for each race, such as `buffers: allocate against write`.
@@ -43,7 +43,6 @@ class Counters:
         runaway_reads: cancelled reads of an endless file, each of which burns a thread for ever (H40).
         dropped_stores: file writes that were lost though the call succeeds (H35).
         long_names: firmware names of 255 bytes or more (H38).
-        cut_downloads: cancelled or broken `download` calls that programmed the fabric all the same (H31).
         unary_now: unary calls being answered.
         unary_peak: the most unary calls at once.
         streams_now: streams open.
@@ -74,7 +73,6 @@ class Counters:
     runaway_reads: int = 0
     dropped_stores: int = 0
     long_names: int = 0
-    cut_downloads: int = 0
     unary_now: int = 0
     unary_peak: int = 0
     streams_now: int = 0

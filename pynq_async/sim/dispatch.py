@@ -1,7 +1,8 @@
 """Between gRPC and the services: every call passes here, is counted, held up, failed or cut as the fault plan says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -66,15 +67,24 @@ class Router(grpc.GenericRpcHandler):
         self._table = {handler.method.path: self._rpc(handler) for handler in handlers}
         self._missing: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(_unimplemented)
         self._peers: set[str] = set()
-        self.running = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.gate = asyncio.Event()
         self.gate.set()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """Give the handler for a method's path."""
+        """Give the handler for a method's path; gRPC asks in the task that will run it."""
+        task = asyncio.current_task()
+
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
         return self._table.get(handler_call_details.method, self._missing)
+
+    async def ended(self) -> None:
+        """Wait until the calls of a server that was stopped are over."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _rpc(self, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":
         method = handler.method
@@ -124,10 +134,43 @@ class Router(grpc.GenericRpcHandler):
     async def _answer(
         self, name: str, context: Context, call: Callable[[], Awaitable[bytes]], *, streaming: bool
     ) -> bytes:
+        self._board.counters.calls[name] += 1
+        await self._admit(context)
+        work = self._carry_out(name, call, streaming=streaming)
+
+        try:
+            # A thread of the real server ends what it began, whether or not the client still waits (H22).
+            return await (work if streaming else self._board.process.thread(work))
+        except Refused as refusal:
+            await context.abort(refusal.code, refusal.details)
+
+    async def _admit(self, context: Context) -> None:
+        if not self.gate.is_set():
+            await self.gate.wait()
+
+        if self._board.hazards.hang_when_exhausted:
+            peer = context.peer()
+
+            if self._board.process.exhausted and peer not in self._peers:
+                await asyncio.get_running_loop().create_future()
+
+            self._peers.add(peer)
+
+    async def _carry_out(self, name: str, call: Callable[[], Awaitable[bytes]], *, streaming: bool) -> bytes:
+        faults = self._board.faults
+
+        with self._counted(streaming=streaming):
+            await self._run_out_of_memory()
+
+            if seconds := faults.seconds(name):
+                await asyncio.sleep(seconds)
+
+            rule = faults.take_rule(name)
+            return await (call() if rule is None else self._misbehave(rule, call))
+
+    @contextmanager
+    def _counted(self, *, streaming: bool) -> Iterator[None]:
         counters = self._board.counters
-        counters.calls[name] += 1
-        self.running += 1
-        self.idle.clear()
 
         if streaming:
             counters.streams_now += 1
@@ -137,51 +180,18 @@ class Router(grpc.GenericRpcHandler):
             counters.unary_peak = max(counters.unary_peak, counters.unary_now)
 
         try:
-            await self._hold(name, context)
-            rule = self._board.faults.take_rule(name)
-
-            if rule is None:
-                return await call()
-
-            return await self._misbehave(rule, call)
-        except Refused as refusal:
-            await context.abort(refusal.code, refusal.details)
+            yield
         finally:
-            self.running -= 1
-
             if streaming:
                 counters.streams_now -= 1
             else:
                 counters.unary_now -= 1
 
-            if not self.running:
-                self.idle.set()
+    async def _run_out_of_memory(self) -> None:
+        limit, streams = self._board.hazards.stream_limit, self._board.counters.streams_now
 
-    async def _hold(self, name: str, context: Context) -> None:
-        await self._suffer(context)
-
-        if not self.gate.is_set():
-            await self.gate.wait()
-
-        seconds = self._board.faults.seconds(name)
-
-        if seconds:
-            await asyncio.sleep(seconds)
-
-    async def _suffer(self, context: Context) -> None:
-        board = self._board
-        limit = board.hazards.stream_limit
-
-        if limit is not None and board.counters.streams_now > limit:
-            await board.process.die(f"out of memory with {board.counters.streams_now} streams")
-
-        if board.hazards.hang_when_exhausted:
-            peer = context.peer()
-
-            if board.process.exhausted and peer not in self._peers:
-                await asyncio.get_running_loop().create_future()
-
-            self._peers.add(peer)
+        if limit is not None and streams > limit:
+            await self._board.process.die(f"out of memory with {streams} streams")
 
     async def _misbehave(self, rule: Rule, call: Callable[[], Awaitable[bytes]]) -> bytes:
         reply = await call() if rule.execute else b""

@@ -41,7 +41,7 @@ class FpgaManager:
         name: str,
         plain: bool,
         wipe: Callable[[], None],
-        panic: Callable[[str], None],
+        panic: Callable[[str], Awaitable[None] | None],
     ) -> None:
         self.state = "unknown"
         self.flags = 0
@@ -116,8 +116,7 @@ class FpgaManager:
     def _store_firmware(self, content: bytes) -> Awaitable[None] | None:
         if len(content) >= 255:
             self._counters.long_names += 1
-            self._panic("firmware name of 255 bytes or more")
-            return None
+            return self._panic("firmware name of 255 bytes or more")
 
         name = content.split(b"\0")[0].decode("utf-8", "replace").removesuffix("\n")
 

@@ -75,11 +75,10 @@ class Listener:
         if server is None or router is None:
             return
 
-        router.gate.set()
         break_connections(self._port)
         await server.stop(None)
         # The calls that were cut end in the next turns of the loop; nothing of them may outlive this.
-        await router.idle.wait()
+        await router.ended()
 
     async def close(self) -> None:
         """Stop, and give the port back."""

@@ -1,7 +1,8 @@
 """One life of the board server: everything that is gone when the process dies."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from .contiguous import BufferTable
 from .races import UnlockedTable
@@ -27,12 +28,14 @@ class ServerProcess:
         self.buffer_table = UnlockedTable("buffers", board.counters, hazards.race_window, suffer)
         self.window_table = UnlockedTable("windows", board.counters, hazards.race_window, suffer)
         self.binfile_name = ""
+        self.dead = False
         self.open_files = 0
         self.exported: dict[str, tuple[int, str]] = {}
         self.interrupts: dict[str, Interrupt] = {}
         self.interrupts_made = 0
         self._board = board
         self._mapped = 0
+        self._threads: set[asyncio.Task[bytes]] = set()
 
     @property
     def exhausted(self) -> bool:
@@ -46,6 +49,23 @@ class ServerProcess:
 
         self._mapped += 1
         return True
+
+    async def thread(self, work: Coroutine[Any, Any, bytes]) -> bytes:
+        """Run a call to its end, as a thread does: cancelling the caller does not cancel the work."""
+        task = asyncio.create_task(work)
+        self._threads.add(task)
+        task.add_done_callback(self._threads.discard)
+        return await asyncio.shield(task)
+
+    async def end_threads(self) -> None:
+        """Stop what is still being worked on, since the process is dead."""
+        threads = list(self._threads)
+
+        for thread in threads:
+            thread.cancel()
+
+        if threads:
+            await asyncio.wait(threads)
 
     async def die(self, reason: str) -> None:
         """Crash: never returns, since the answer never leaves."""

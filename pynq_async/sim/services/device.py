@@ -100,7 +100,7 @@ class DeviceService:
             # A cut upload is closed like a whole one: what arrived stays, and what it triggers happens (H36).
             if writer is not None:
                 process.open_files -= 1
-                pending = writer.close()
+                pending = None if process.dead else writer.close()
 
         if writer is None:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "No file path provided")
@@ -119,34 +119,29 @@ class DeviceService:
         process = self._board.process
         writer = self._board.files.open_write(f"{FIRMWARE}/{process.binfile_name}")
         pending: Awaitable[None] | None = None
-        whole = False
 
         try:
             async for message in requests:
                 if writer is not None:
                     writer.write(memoryview(m.DownloadRequest.FromString(message).buffer))
-
-            whole = True
         finally:
-            if writer is not None:
+            if writer is not None and not process.dead:
                 writer.close()
 
             # The name is read again: it may be another one by now (H33). A cut upload programs all the same (H31).
-            pending = self._program(process.binfile_name, whole=whole)
+            if not process.dead:
+                pending = self._program(process.binfile_name)
 
         if pending is not None:
             await pending
 
         return b""
 
-    def _program(self, name: str, *, whole: bool) -> Awaitable[None] | None:
+    def _program(self, name: str) -> Awaitable[None] | None:
         files = self._board.files
 
         if not name or not files.exists(f"{FIRMWARE}/{name}"):
             return None
-
-        if not whole:
-            self._board.counters.cut_downloads += 1
 
         pending = None
 
