@@ -25,6 +25,8 @@ Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Answer = TypeVar("Answer", bound=Message, contravariant=True)
 
+_IN_FLIGHT = 8 << 20  # what the system's and gRPC's buffers were seen to swallow of an upload
+
 # Awaited with the call's slot in hand, directly before the call is started: the place to check what it relies on.
 Admit: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -171,6 +173,7 @@ class Calls:
         finished = _finished(call)
         watch = _StallWatch(call, self._timeouts.stall)
         complete = False
+        sent = 0
 
         try:
             for message in messages:
@@ -180,8 +183,10 @@ class Calls:
                     break  # the call is over; its outcome says why
 
                 watch.progressed()
+                sent += len(message)
             else:
                 await call.done_writing()
+                watch.allow(min(sent / _IN_FLIGHT, 1.0))
                 complete = True
 
             await finished.wait()
@@ -318,6 +323,11 @@ class _StallWatch:
 
     def progressed(self) -> None:
         self._last = self._loop.time()
+
+    def allow(self, share: float) -> None:
+        """Give the rest this share of the time on top: what is on its way in buffers shows no progress."""
+        self._seconds *= 1 + share
+        self.progressed()
 
     def stop(self) -> None:
         self._timer.cancel()

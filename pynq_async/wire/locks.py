@@ -45,12 +45,17 @@ class SharedLock:
         self._admit_next()
 
     def _admit_next(self) -> None:
-        while self._queue and self._admits(self._queue[0][1]):
-            waiter, alone = self._queue.popleft()
+        while self._queue:
+            waiter, alone = self._queue[0]
 
-            if not waiter.done():
+            if not waiter.cancelled():
+                if not self._admits(alone):
+                    return
+
                 self._enter(alone)
                 waiter.set_result(None)
+
+            self._queue.popleft()
 
     async def _acquire(self, alone: bool) -> None:
         if not self._queue and self._admits(alone):

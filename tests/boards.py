@@ -1,0 +1,48 @@
+"""A simulated board with the real client connected to it, and nothing left behind afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pynq_async import Limits, RemoteDevice, Timeouts
+from pynq_async.sim import SimBoard, serve
+
+
+@asynccontextmanager
+async def simulated(
+    sim: SimBoard | None = None, *, timeouts: Timeouts | None = None, limits: Limits | None = None, **options: Any
+) -> AsyncIterator[tuple[SimBoard, RemoteDevice]]:
+    """Serve a board and open it; on leaving, the board must be clean and no task may be left."""
+    sim = sim or SimBoard(**options)
+
+    async with serve(sim) as address, RemoteDevice(address, timeouts=timeouts, limits=limits) as board:
+        yield sim, board
+
+    assert_clean(sim)
+    assert_no_tasks_left()
+
+
+async def begun(sim: SimBoard, method: str, count: int = 1) -> None:
+    """Wait until the board has seen so many calls of a method."""
+    async with asyncio.timeout(5):
+        while sim.counters.calls[method] < count:
+            await asyncio.sleep(0.001)
+
+
+def assert_clean(sim: SimBoard) -> None:
+    """Nothing is left on the board, and it was never led into one of its traps."""
+    counters = sim.counters
+    assert counters.live_buffers == 0, "a buffer leaked on the board"
+    assert counters.races == 0, counters.race_log
+    assert counters.use_after_free == 0
+    assert counters.duplicate_window_ids == 0
+    assert counters.out_of_range == counters.unaligned == counters.odd_writes == 0
+    assert counters.runaway_reads == 0
+    assert counters.overflows == 0
+
+
+def assert_no_tasks_left() -> None:
+    """Only the test itself is running."""
+    left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+    assert not left, left
