@@ -41,6 +41,7 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         limits: Limits | None = None,
     ) -> None:
         self._boards: dict[str, RemoteDevice] = {}
+        self._opened = False
         named = boards.items() if isinstance(boards, Mapping) else ((None, address) for address in boards)
 
         for name, address in named:
@@ -153,14 +154,13 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         return [self._boards[name] for name in dict.fromkeys(names)]
 
     async def _open(self) -> "BoardFarm":
+        if self._opened:
+            raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
+
+        self._opened = True
+
         try:
-            opened = await self.run(_opened, check=False)
-
-            if opened.failures:
-                if any(isinstance(error, NotOpen) for error in opened.failures.values()):
-                    raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
-
-                raise FarmError(opened.failures, opened)
+            await self.run(_open)
         except BaseException:
             await self.aclose()
             raise
@@ -168,5 +168,5 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         return self
 
 
-async def _opened(board: RemoteDevice) -> RemoteDevice:
+async def _open(board: RemoteDevice) -> RemoteDevice:
     return await board
