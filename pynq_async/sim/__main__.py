@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
+import stat
 import sys
 import threading
 
@@ -62,17 +64,21 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Stop when the parent closes our input or dies; at a terminal there is nothing to wait for."""
+    """Stop when the parent closes the pipe that is our input, or dies; a terminal or `/dev/null` means nothing."""
+    kind = os.fstat(0).st_mode
+
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        return
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not `sys.stdin`: its lock would be held here while the interpreter ends.
+        while os.read(0, 4096):
             pass
 
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
 
-    if not sys.stdin.isatty():
-        threading.Thread(target=wait, daemon=True, name="end of input").start()
+    threading.Thread(target=wait, daemon=True, name="end of input").start()
 
 
 def main() -> int:

@@ -163,5 +163,5 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
 async def eventually(reached: Callable[[], bool]) -> None:
     """Let the loop turn until something holds."""
     async with asyncio.timeout(5):
-        while not reached():  # noqa: ASYNC110
+        while not reached():
             await asyncio.sleep(0.001)

@@ -1,0 +1,63 @@
+"""Boards in processes of their own."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import pytest
+
+from pynq_async.errors import InvalidArgument, SimulationError
+from pynq_async.sim import spawn
+
+from .conftest import RawClient
+
+
+async def test_boards_in_processes_answer_and_end_with_the_block() -> None:
+    async with spawn(2, model=["One", "Two"], family="zynqmp") as addresses:
+        models = []
+
+        for address in addresses:
+            client = RawClient(address)
+            models.append(await client.read_file("/proc/device-tree/chosen/pynq_board"))
+            await client.channel.close()
+
+        assert models == [b"One\0", b"Two\0"]
+        assert len({address.pid for address in addresses}) == 2
+
+    for address in addresses:
+        with pytest.raises(OSError):
+            await asyncio.open_connection(*address.rsplit(":", 1))
+
+
+async def test_a_board_that_cannot_start_says_why() -> None:
+    with pytest.raises(SimulationError, match=r"'2\.7' is no release"):
+        async with spawn(1, release="2.7"):
+            pass
+
+
+async def test_at_least_one_board_is_needed() -> None:
+    with pytest.raises(InvalidArgument):
+        async with spawn(0):
+            pass
+
+
+@pytest.mark.parametrize("end", ["input", "SIGTERM", "SIGINT"])
+async def test_a_board_ends_quietly(end: str) -> None:
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pynq_async.sim", "--port", "0"), stdin=-1, stdout=-1, stderr=-1
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    ready = json.loads(await child.stdout.readline())
+    client = RawClient(ready["address"])
+    assert await client.map() == "0"
+
+    if end == "input":
+        child.stdin.close()
+    else:
+        child.send_signal(signal.Signals[end])
+
+    _, err = await asyncio.wait_for(child.communicate(), 10)
+    await client.channel.close()
+    assert (child.returncode, err) == (0, b"")
