@@ -130,7 +130,7 @@ class RemoteDevice:
 
     async def exists_file(self, path: str) -> bool:
         """Whether the board has a file or folder at `path`, absolute and normalised."""
-        return await self._open_parts.files.exists(path)
+        return await self._here.files.exists(path)
 
     async def read_file(
         self,
@@ -145,7 +145,7 @@ class RemoteDevice:
         At most `max_bytes`, `Limits.file_bytes` unless told. Devices and files without an end need `unsafe=True`.
         Raises `RemoteFileNotFound`. A folder reads as empty: the server does not tell them apart.
         """
-        return await self._open_parts.files.read(path, unsafe=unsafe, max_bytes=max_bytes, progress=progress)
+        return await self._here.files.read(path, unsafe=unsafe, max_bytes=max_bytes, progress=progress)
 
     async def fetch_file(
         self,
@@ -157,7 +157,7 @@ class RemoteDevice:
         progress: ProgressCallback | None = None,
     ) -> Path:
         """Stream a file on the board into the local file `local`, which appears when it is complete."""
-        files = self._open_parts.files
+        files = self._here.files
         return await files.read_to(path, local, unsafe=unsafe, max_bytes=max_bytes, progress=progress)
 
     async def write_file(self, path: str, data: bytes | bytearray | memoryview, *, unsafe: bool = False) -> None:
@@ -165,7 +165,7 @@ class RemoteDevice:
 
         The board answers OK even when its disk is full: read back what matters.
         """
-        await self._open_parts.files.write(path, data, unsafe=unsafe)
+        await self._here.files.write(path, data, unsafe=unsafe)
 
     async def get_bitfile_metadata(self, bitstream: str | os.PathLike[str] | Bitstream) -> Design:
         """The design that a bitstream file is described by; raises `DesignError`. Nothing is sent."""
@@ -198,7 +198,7 @@ class RemoteDevice:
         Raises `BitstreamError` or `WrongFamily` before anything is sent, `FabricBusy` while another download runs,
         `FirmwareRejected`, `ProgrammingFailed`, or `FabricUnknown` when programming was cut off.
         """
-        parts = self._open_parts
+        parts = self._here
 
         if verify not in ("marker", "full"):
             raise Misuse(self.name, f"verify is 'marker' or 'full', not {verify!r}")
@@ -240,12 +240,12 @@ class RemoteDevice:
 
         Recorded on the board in this boot; what other tools load is not seen.
         """
-        record = await self._open_parts.record.read()
+        record = await self._here.record.read()
         return Loaded(record.name, record.digest) if record is not None else None
 
     async def shutdown(self) -> None:
         """Stop the AXI shutdown managers of the running design, as recorded on the board."""
-        parts = self._open_parts
+        parts = self._here
         record = await parts.record.read()
         await stop_shutdown_managers(parts.connection, parts.windows, record.shutdown_managers if record else {})
 
@@ -290,8 +290,14 @@ class RemoteDevice:
             state = "was closed" if self._closed else "is not open; use 'async with' or await it"
             raise NotOpen(self.name, f"the board {state}")
 
-        self._parts.connection.check_loop()
         return self._parts
+
+    @property
+    def _here(self) -> "_Parts":
+        """The parts, for use in the loop and process that they belong to."""
+        parts = self._open_parts
+        parts.connection.check_loop()
+        return parts
 
     async def _open(self) -> "RemoteDevice":
         if self._parts is not None or self._closed:

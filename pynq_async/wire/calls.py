@@ -48,8 +48,16 @@ class Calls:
     `OutcomeUnknown` when its answer is lost.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, board: str, timeouts: Timeouts, arbiter: Arbiter) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        board: str,
+        timeouts: Timeouts,
+        arbiter: Arbiter,
+        check_loop: Callable[[], None],
+    ) -> None:
         self._channel = channel
+        self._check_loop = check_loop
         self._board = board
         self._timeouts = timeouts
         self._arbiter = arbiter
@@ -228,6 +236,8 @@ class Calls:
         self._closed = True
 
     def _start(self, method: Method[Any, Any]) -> Any:
+        self._check_loop()
+
         if self._closed:
             raise closed(self._board, method)
 

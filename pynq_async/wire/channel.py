@@ -83,7 +83,7 @@ class Connection:
         self._process = os.getpid()
         self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
         self.arbiter = Arbiter.of(address.target, limits)
-        self.calls = Calls(self._channel, board, timeouts, self.arbiter)
+        self.calls = Calls(self._channel, board, timeouts, self.arbiter, self.check_loop)
         self._identifying = asyncio.Lock()
         self._server: Server | None = None
         self.services: frozenset[str] = frozenset()
