@@ -1,6 +1,6 @@
 """Contiguous memory of the board as a numpy array."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,11 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         self._board = memory.board
         return self
 
+    if TYPE_CHECKING:
+
+        def __getitem__(self, key: Any) -> Any:
+            """Elements, or a view that is a buffer too: numpy's own type would hide its methods."""
+
     def __array_finalize__(self, obj: object) -> None:
         """Numpy makes views, copies and results alike through here; only what lies in the buffer is part of it."""
         memory = getattr(obj, "_memory", None)
@@ -44,7 +49,10 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         """A single value, such as a sum, is a number and not a buffer without dimensions."""
-        return array[()] if array is not self and array.ndim == 0 else array
+        if array is self:
+            return self
+
+        return array[()] if array.ndim == 0 else super().__array_wrap__(array, context)
 
     async def sync_to_device(self, *, progress: ProgressCallback | None = None) -> None:
         """Copy the array to the board and flush the board's cache.

@@ -332,6 +332,8 @@ class _Parts:
         self.fabric = Fabric(connection, self.files, self.record)
 
     async def close(self) -> None:
+        self.connection.calls.end_streams()
+
         try:
             await self.pool.close()
         finally:

@@ -64,7 +64,9 @@ class MemoryPool:
                     connection.board, f"no {nbytes} bytes of contiguous memory{free}; free buffers or ask for less"
                 )
 
-            if any(other.id == response.buffer_id and other.server == server for other in self._live):
+            if any(
+                not other.freed and (other.id, other.server) == (response.buffer_id, server) for other in self._live
+            ):
                 raise ProtocolViolation(connection.board, f"allocate answered {response.buffer_id}, which is in use")
 
             memory = BoardMemory(self, response.buffer_id, server, nbytes, cacheable=cacheable)
@@ -100,9 +102,8 @@ class MemoryPool:
             if not memory.freed:
                 memory.abandon()
 
-        if self._discarded:
-            async with self.connection.arbiter.buffers.alone():
-                await to_the_end(self._free_discarded())
+        async with self.connection.arbiter.buffers.alone():  # a late allocation keeps it until it is answered
+            await to_the_end(self._free_discarded())
 
     async def _free_discarded(self) -> dict[str, BoardError]:
         """Free what is in the list, each exactly once; the caller holds the buffers alone."""

@@ -63,6 +63,8 @@ class Calls:
         self._arbiter = arbiter
         self._callables: dict[str, Any] = {}
         self._outliving: set[asyncio.Event] = set()
+        self._streams: set[Any] = set()
+        self._ending = False
         self._closed = False
 
     async def unary(
@@ -143,6 +145,7 @@ class Calls:
 
         call = self._start(method)(request.SerializeToString(), timeout=timeout)
         watch = _StallWatch(call, self._timeouts.stall)
+        self._streams.add(call)
 
         try:
             while True:
@@ -161,6 +164,7 @@ class Calls:
             raise self._translated(method, error, watch, changing=False) from _cause(error)
         finally:
             watch.stop()
+            self._streams.discard(call)
             call.cancel()
 
     async def push(
@@ -180,6 +184,7 @@ class Calls:
         call = self._start(method)()
         finished = _finished(call)
         watch = _StallWatch(call, self._timeouts.stall)
+        self._streams.add(call)
         complete = False
         sent = 0
 
@@ -203,6 +208,7 @@ class Calls:
             raise self._translated(method, error, watch, changing=True) from _cause(error)
         finally:
             watch.stop()
+            self._streams.discard(call)
             call.cancel()
 
         if not complete:
@@ -227,13 +233,20 @@ class Calls:
 
         return self._parse(method, message)
 
+    def end_streams(self) -> None:
+        """Cut off the bulk streams under way, so that nobody has to wait for them; they end with `NotOpen`."""
+        self._ending = True
+
+        for call in list(self._streams):
+            call.cancel()
+
     async def close(self) -> None:
         """End all calls; those that may outlive their caller are waited for, at most the call timeout."""
         with anyio.move_on_after(self._timeouts.call, shield=True):
             for arrived in list(self._outliving):
                 await arrived.wait()
 
-        self._closed = True
+        self._ending = self._closed = True
 
     def _start(self, method: Method[Any, Any]) -> Any:
         self._check_loop()
@@ -314,7 +327,7 @@ class Calls:
             kind = DeadlineOutcomeUnknown if changing else DeadlineExceeded
             return kind(self._board, f"{method}: no progress in {self._timeouts.stall:g} s")
 
-        if self._closed or isinstance(error, grpc.aio.UsageError):
+        if self._ending or isinstance(error, grpc.aio.UsageError):
             return closed(self._board, method)
 
         return error

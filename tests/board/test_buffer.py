@@ -1,0 +1,400 @@
+import asyncio
+import contextlib
+import gc
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pynq_async import Buffer, Progress, RemoteDevice, Timeouts
+from pynq_async.errors import (
+    AllocationError,
+    BufferFreed,
+    ConnectionLost,
+    Misuse,
+    NoBoardMemory,
+    NotOpen,
+    OutcomeUnknown,
+    OutOfRange,
+    ProtocolViolation,
+    ServerError,
+    StaleHandle,
+    UnknownHandle,
+)
+from pynq_async.sim import SimBoard
+from pynq_async.wire import messages as m
+
+from ..boards import begun, simulated
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("shape", [(1,), (7, 3), (3 * MIB + 5,), 10, (2, 3, 4), [4, 4]])
+@pytest.mark.parametrize("dtype", ["u1", "<f8", np.int16, [("x", "u1"), ("y", "<u4")], "V3"])
+async def test_any_shape_and_dtype_round_trips(board: RemoteDevice, shape: Any, dtype: Any) -> None:
+    async with board.allocate(shape, dtype) as buffer:
+        assert buffer.flags.c_contiguous
+        assert not buffer.view(np.ndarray).view("u1").any(), "a new buffer is zero"
+        data = np.frombuffer(random.Random(1).randbytes(buffer.nbytes), "u1")
+        buffer.view(np.ndarray).reshape(-1).view("u1")[:] = data
+        await buffer.sync_to_device()
+        buffer.view(np.ndarray).reshape(-1).view("u1")[:] = 0
+        await buffer.sync_from_device()
+        assert buffer.tobytes() == data.tobytes()
+
+
+async def test_the_hardware_sees_what_was_synced(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(256, "u1") as buffer:
+        buffer[:] = np.arange(256)
+        assert sim.memory.read(buffer.physical_address, 256) == bytes(256)
+        await buffer.flush()
+        assert sim.memory.read(buffer.physical_address, 256) == bytes(range(256))
+        sim.memory.write(buffer.device_address + 3, b"\xff")
+        await buffer.invalidate()
+        assert buffer[3] == 0xFF
+
+
+async def test_addresses_are_plain_values_that_include_a_views_offset(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate((4, 1024), "u4") as buffer:
+        calls = sum(sim.counters.calls.values())
+        assert buffer.physical_address == buffer.device_address == buffer[:2].physical_address
+        assert buffer[2].physical_address == buffer.physical_address + 2 * 4096
+        assert buffer[1:, 5:].virtual_address == buffer.virtual_address + 4096 + 20
+        assert buffer[::-1].physical_address == buffer.physical_address
+        assert buffer.cacheable and not buffer.coherent and buffer.nbytes == 16384
+        assert sum(sim.counters.calls.values()) == calls
+
+    async with board.allocate(4, cacheable=False) as plain:
+        assert not plain.cacheable
+
+
+async def test_a_view_is_filled_and_nothing_else(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate((8, 512), "u4") as buffer:
+        buffer[:] = 1
+        await buffer.sync_to_device()
+        buffer[:] = 2
+        await buffer[3:5].sync_from_device()
+        assert (buffer[3:5] == 1).all() and (buffer[:3] == 2).all() and (buffer[5:] == 2).all()
+        buffer[:] = 2
+        await buffer[:, 1::2].sync_from_device()
+        assert (buffer[:, 1::2] == 1).all() and (buffer[:, ::2] == 2).all()
+        buffer[:] = 2
+        await buffer[6:1:-2, ::-1].sync_from_device()
+        assert (buffer[[6, 4, 2]] == 1).all() and (buffer[[0, 1, 3, 5, 7]] == 2).all()
+
+
+async def test_a_view_at_the_start_is_written_alone(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(4096, "u1") as buffer:
+        buffer[:] = 9
+        await buffer[:100].sync_to_device()
+        assert sim.memory.read(buffer.physical_address, 101) == b"\x09" * 100 + b"\0"
+
+
+async def test_a_view_elsewhere_or_with_gaps_cannot_be_written(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate((16, 16), "u1") as buffer:
+        with pytest.raises(Misuse, match="starts 16 bytes into its buffer"):
+            await buffer[1:].sync_to_device()
+
+        with pytest.raises(Misuse, match="has gaps"):
+            await buffer[:, ::2].sync_to_device()
+
+    assert sim.counters.calls["buffer.write"] == 0
+
+
+async def test_an_array_that_shares_no_memory_says_so(board: RemoteDevice) -> None:
+    async with board.allocate(16, "u4") as buffer:
+        for other in (buffer.copy(), buffer + 1, np.sin(buffer), buffer[[1, 2]], buffer.astype("u1")):
+            assert isinstance(other, Buffer)
+
+            with pytest.raises(NoBoardMemory, match=f"^{board.name}: .*buffer\\[:\\] = array"):
+                await other.sync_to_device()
+
+            with pytest.raises(NoBoardMemory):
+                _ = other.physical_address
+
+        with pytest.raises(NoBoardMemory):
+            await np.zeros(3).view(Buffer).sync_from_device()
+
+
+async def test_single_values_are_numbers(board: RemoteDevice) -> None:
+    async with board.allocate(16, "u4") as buffer:
+        assert not isinstance(buffer.sum(), np.ndarray)
+        assert not isinstance(buffer.mean(), np.ndarray)
+        buffer += 1
+        assert isinstance(buffer, Buffer) and buffer.physical_address
+        assert int(buffer.sum()) == 16
+
+
+async def test_a_freed_buffer_keeps_its_content_and_has_no_board_side(sim: SimBoard, board: RemoteDevice) -> None:
+    buffer = await board.allocate(16, "u1")
+    view = buffer[4:]
+    buffer[:] = 3
+    await buffer.freebuffer()
+    await buffer.free()
+    await view.free()
+    assert buffer.freed and view.freed
+    assert buffer.sum() == 48
+    assert sim.counters.calls["buffer.freebuffer"] == 1
+
+    for use in (buffer.sync_to_device(), buffer.sync_from_device(), view.flush()):
+        with pytest.raises(BufferFreed):
+            await use
+
+    with pytest.raises(BufferFreed):
+        _ = buffer.physical_address
+
+
+async def test_a_lost_buffer_warns_and_is_freed_by_the_next_allocation() -> None:
+    async with simulated() as (sim, board):
+        buffer: Any = await board.allocate(16, "u1")
+        assert buffer.nbytes == 16
+
+        with pytest.warns(ResourceWarning, match=f"the buffer of 16 bytes at .* on {board.name} was never freed"):
+            del buffer
+            gc.collect()
+
+        assert sim.counters.live_buffers == 1
+
+        async with board.allocate(16, "u1"):
+            assert sim.counters.live_buffers == 1
+
+
+async def test_a_view_keeps_the_buffer() -> None:
+    async with simulated() as (_, board):
+        buffer = await board.allocate(16, "u1")
+        view = buffer[2:4]
+        del buffer
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            gc.collect()
+
+        await view.sync_from_device()
+        await view.free()
+
+
+async def test_closing_the_board_frees_its_buffers() -> None:
+    async with simulated() as (sim, board):
+        buffers = [await board.allocate(64) for _ in range(5)]
+        await board.aclose()
+        assert sim.counters.live_buffers == 0
+        assert all(buffer.freed for buffer in buffers)
+
+
+@pytest.mark.parametrize("size", [0, 1 << 31, (1 << 20, 1 << 20)])
+async def test_an_impossible_size_is_refused_before_anything_is_sent(
+    sim: SimBoard, board: RemoteDevice, size: Any
+) -> None:
+    with pytest.raises(OutOfRange):
+        await board.allocate(size, "u1")
+
+    assert sim.counters.calls["buffer.allocate"] == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [(-1, "u1"), ("many", "u1"), ((2, -3), "u1"), (4, object), (4, "nonsense")]
+)
+async def test_nonsense_is_refused(board: RemoteDevice, shape: Any, dtype: Any) -> None:
+    with pytest.raises(Misuse):
+        board.allocate(shape, dtype)
+
+
+async def test_no_memory_is_an_error_that_says_how_much_there_is() -> None:
+    async with simulated(cma_bytes=8 * MIB) as (_, board):
+        with pytest.raises(AllocationError, match=r"no 16777216 bytes .*\(8388608 bytes are free"):
+            await board.allocate(16 * MIB, "u1")
+
+        async with board.allocate(MIB, "u1"):
+            pass
+
+
+async def test_an_unopened_buffer_says_so(board: RemoteDevice) -> None:
+    buffer: Any = board.allocate(16, "u1")
+
+    for use in (lambda: buffer[0], lambda: buffer.sync_to_device(), lambda: len(buffer), lambda: buffer.nbytes):
+        with pytest.raises(NotOpen, match="neither awaited nor entered"):
+            use()
+
+
+async def test_progress_of_a_sync(board: RemoteDevice) -> None:
+    async with board.allocate(3 * MIB, "u1") as buffer:
+        steps: list[Progress] = []
+        await buffer.sync_to_device(progress=steps.append)
+        assert [(step.stage, step.done, step.total) for step in steps] == [
+            ("to board", n * MIB, 3 * MIB) for n in (1, 2, 3)
+        ]
+        steps.clear()
+        await buffer[: 2 * MIB].sync_from_device(progress=steps.append)
+        assert [(step.stage, step.done, step.total) for step in steps] == [
+            ("from board", n * MIB, 2 * MIB) for n in (1, 2)
+        ]
+        assert steps[0].board == board.name
+
+
+async def test_a_short_stream_is_an_error(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(MIB, "u1") as buffer:
+        sim.faults.stretch("buffer.read", -100)
+
+        with pytest.raises(ProtocolViolation, match=f"sent {MIB - 100} bytes"):
+            await buffer.sync_from_device()
+
+        await buffer.sync_from_device()
+
+
+async def test_a_long_stream_is_an_error(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(MIB, "u1") as buffer:
+        sim.faults.stretch("buffer.read", 100)
+
+        with pytest.raises(ProtocolViolation, match="more than there is"):
+            await buffer.sync_from_device()
+
+        await buffer.sync_from_device()
+
+
+async def test_what_the_server_says_while_it_takes_a_buffer_is_an_error(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(MIB, "u1") as buffer:
+        sim.faults.answer("buffer.write", m.BufferWriteResponse(msg="Buffer overflow."))
+
+        with pytest.raises(ServerError, match="Buffer overflow"):
+            await buffer.sync_to_device()
+
+
+async def test_a_cut_upload_leaves_the_buffer_torn_until_a_whole_one(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(4 * MIB, "u1") as buffer:
+        sim.faults.drop("buffer.write")
+
+        with pytest.raises(OutcomeUnknown):
+            await buffer.sync_to_device()
+
+        assert buffer.torn
+        await buffer[:10].sync_to_device()
+        assert buffer.torn
+        await buffer.sync_to_device()
+        assert not buffer.torn
+
+
+async def test_a_read_is_repeated_after_a_lost_connection(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(4 * MIB, "u1") as buffer:
+        buffer[:] = 5
+        await buffer.sync_to_device()
+        buffer[:] = 0
+        sim.faults.drop("buffer.read")
+        await buffer.sync_from_device()
+        assert (buffer == 5).all()
+
+
+async def test_a_buffer_of_a_restarted_server_is_stale() -> None:
+    async with simulated() as (sim, board):
+        buffer = await board.allocate(MIB, "u1")
+        await sim.restart()
+        other = await board.allocate(MIB, "u1")  # has the same name on the server now
+
+        for use in (buffer.sync_to_device, buffer.sync_from_device):
+            with pytest.raises(StaleHandle, match="restarted"):
+                await use()
+
+        await buffer.free()
+        assert sim.counters.live_buffers == 1
+        await other.sync_to_device()
+        await other.free()
+
+
+async def test_a_buffer_that_another_client_freed_is_named() -> None:
+    async with simulated() as (sim, board):
+        buffer = await board.allocate(MIB, "u1")
+        on_board = sim.process.buffers.find(buffer._memory.id if buffer._memory else "")
+        assert on_board is not None
+        sim.process.buffers.free(on_board)
+
+        for use in (buffer.sync_to_device, buffer.sync_from_device, buffer.free):
+            with pytest.raises(UnknownHandle, match="did another client free it"):
+                await use()
+
+
+async def test_freeing_waits_for_the_streams(sim: SimBoard, board: RemoteDevice) -> None:
+    buffer = await board.allocate(4 * MIB, "u1")
+    sim.faults.bandwidth = 40e6
+    writing = asyncio.ensure_future(buffer.sync_to_device())
+    await begun(sim, "buffer.write")
+    freeing = asyncio.ensure_future(buffer.free())
+
+    with pytest.raises(BufferFreed):
+        await asyncio.gather(writing)  # it was freed before the flush
+
+    await freeing
+    assert sim.counters.use_after_free == 0
+
+
+async def test_an_allocation_does_not_wait_for_a_running_download_from_the_board(
+    sim: SimBoard, board: RemoteDevice
+) -> None:
+    async with board.allocate(8 * MIB, "u1") as large:
+        await large.sync_to_device()
+        sim.faults.bandwidth = 8e6
+        reading = asyncio.ensure_future(large.sync_from_device())
+        await begun(sim, "buffer.read")
+
+        async with asyncio.timeout(0.6), board.allocate(16, "u1"):
+            assert not reading.done()
+
+        sim.faults.bandwidth = None
+        await reading
+
+
+async def test_cancelled_allocations_leak_nothing() -> None:
+    seeded = random.Random(5)
+
+    async with simulated(timeouts=Timeouts(grace=0.005)) as (sim, board):
+        sim.faults.latency = 0.01
+
+        for _ in range(60):
+            task = asyncio.ensure_future(_allocate(board))
+            await asyncio.sleep(seeded.random() * 0.05)
+            task.cancel()
+
+            with contextlib.suppress(asyncio.CancelledError):
+                await (await task).free()
+
+        sim.faults.clear()
+        assert sim.counters.calls["buffer.allocate"] > 20
+
+
+async def test_an_allocation_whose_answer_is_late_is_freed_by_the_next_one() -> None:
+    async with simulated(timeouts=Timeouts(allocate=0.15, grace=0.01)) as (sim, board):
+        sim.faults.delay("buffer.allocate", 0.2)
+
+        with pytest.raises(OutcomeUnknown, match="a late one is taken care of"):
+            await board.allocate(16)
+
+        sim.faults.clear()
+
+        async with board.allocate(16):
+            assert sim.counters.live_buffers == 1
+            assert sim.counters.calls["buffer.freebuffer"] == 1
+
+
+async def test_a_buffer_whose_address_cannot_be_had_is_freed(sim: SimBoard, board: RemoteDevice) -> None:
+    sim.faults.answer("buffer.physical_address", m.AddressResponse(msg="no"))
+
+    with pytest.raises(ServerError):
+        await board.allocate(16)
+
+    assert sim.counters.live_buffers == 0
+
+
+async def test_freeing_is_never_repeated(sim: SimBoard, board: RemoteDevice) -> None:
+    buffer = await board.allocate(16)
+    sim.faults.drop("buffer.freebuffer", after=True)
+
+    with pytest.raises(ConnectionLost) as caught:
+        await buffer.free()
+
+    assert isinstance(caught.value, OutcomeUnknown)
+    await buffer.free()
+    assert sim.counters.calls["buffer.freebuffer"] == 1
+
+
+async def _allocate(board: RemoteDevice) -> Buffer:
+    return await board.allocate(4096, "u1")
