@@ -26,10 +26,9 @@ from .services.health import health_handlers
 from .services.interrupts import InterruptService
 from .services.mmio import MmioService
 from .services.reflection import reflection_handlers
-from .shutdown_manager import add_shutdown_manager
+from .shutdown_manager import Design, add_shutdown_manager
 
 if TYPE_CHECKING:
-    from ..bitstream.design import Design
     from .server import Listener
 
 _SERVICES: dict[str, Callable[["SimBoard"], Service]] = {
@@ -76,7 +75,7 @@ class SimBoard:
         release: str = "4.0",
         cma_bytes: int = 128 * 2**20,
         firmware_bytes: int = 64 * 2**20,
-        design: "Design | None" = None,
+        design: Design | None = None,
         hazards: Hazards | None = None,
         seed: int = 0,
         services: Collection[str] | None = None,
@@ -130,6 +129,7 @@ class SimBoard:
             self.faults,
             self.hazards,
             name=self.family.manager,
+            needs_sync=self.family.name != "versal",
             plain=plain_sysfs,
             wipe=lambda: self.memory.clear(*self.family.logic),
             panic=self._panic,
@@ -195,7 +195,7 @@ class SimBoard:
         """
         async with self._turn:
             await self._kill()
-            await asyncio.sleep(delay)
+            await self._served().pause(delay)
             self._replace_process()
             await self._up()
 
@@ -203,7 +203,7 @@ class SimBoard:
         """Reboot the board: as `restart`, and memory, fabric and RAM disks are empty and the boot id is new."""
         async with self._turn:
             await self._kill()
-            await asyncio.sleep(delay)
+            await self._served().pause(delay)
             self._boot()
             await self._up()
 
@@ -243,11 +243,11 @@ class SimBoard:
 
         self._doomed = True
         self.counters.crashes.append(reason)
-        self._served().request(lambda: self.restart(self.hazards.restart_delay))
+        self._later(lambda: self.restart(self.hazards.restart_delay))
 
     def request_drop(self) -> None:
         """Break all connections as soon as the loop gets to it."""
-        self._served().request(self.drop_connections)
+        self._later(self.drop_connections)
 
     def handlers(self) -> list[Handler]:
         """Make the handlers of everything this board serves."""
@@ -273,19 +273,25 @@ class SimBoard:
         self._listener = listener
 
         try:
-            await listener.start(self.handlers())
+            await listener.open(self.handlers())
         except BaseException:
             self._listener = None
+            await listener.close()
             raise
 
     async def power_off(self) -> None:
         """Stop being served; what was counted and stored can still be looked at."""
-        listener, self._listener = self._listener, None
-        self.fpga.abandon()
-
-        if listener is not None:
-            await listener.close()
+        try:
+            await self._served().close()
             await self.process.end_threads()
+        finally:
+            self.fpga.abandon()
+            self._listener = None
+
+    def _later(self, deed: Callable[[], Awaitable[None]]) -> None:
+        """Have the host task do something; a board that is being switched off has no need of it."""
+        if self._listener is not None:
+            self._listener.request(deed)
 
     def _served(self) -> "Listener":
         if self._listener is None:
@@ -332,5 +338,5 @@ class SimBoard:
             return None
 
         self.counters.crashes.append(reason)
-        self._served().request(self.reboot)
+        self._later(self.reboot)
         return asyncio.get_running_loop().create_future()

@@ -22,8 +22,8 @@ class Counters:
 
     Attributes:
         calls: calls begun, by method, such as `calls["mmio.read"]`.
-        bytes_in: payload received by bulk streams.
-        bytes_out: payload sent by bulk streams.
+        bytes_in: bytes of the messages received in streams.
+        bytes_out: bytes of the messages sent in streams.
         live_buffers: buffers the server holds now.
         windows: register windows made so far, dead ones too.
         programmed: every attempt to program the fabric, in order.

@@ -83,7 +83,10 @@ class Router(grpc.GenericRpcHandler):
 
     async def ended(self) -> None:
         """Wait until the calls of a server that was stopped are over."""
-        if self._tasks:
+        # A call that gRPC had just accepted has a task that did not yet ask for its handler.
+        await asyncio.sleep(0)
+
+        while self._tasks:
             await asyncio.wait(self._tasks)
 
     def _rpc(self, handler: Handler) -> "grpc.RpcMethodHandler[bytes, bytes]":

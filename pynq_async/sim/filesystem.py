@@ -103,11 +103,12 @@ class Reader:
 class Writer:
     """An open file being written from its start."""
 
-    def __init__(self, files: "FileSystem", path: str, node: Node, keep: int | None) -> None:
+    def __init__(self, files: "FileSystem", path: str, node: Node, *, faulty: bool) -> None:
         self._files = files
         self._path = path
         self._node = node
-        self._keep = keep
+        self._faulty = faulty
+        self._keep = files.faults.take_cut(path) if faulty else None
         self._at = 0
         self._failed = False
         self._collected = bytearray()
@@ -149,9 +150,11 @@ class Writer:
             content, self._collected = bytes(self._collected), bytearray()
             return self._node.store(content) if content and self._node.store is not None else None
 
-        if isinstance(self._node, RegularFile) and self._node.data and self._files.faults.take_flip(self._path):
-            at = self._files.random.randrange(len(self._node.data))
-            self._node.data[at] ^= 1 << self._files.random.randrange(8)
+        if self._faulty and isinstance(self._node, RegularFile) and self._files.faults.take_flip(self._path):
+            bit = self._files.random.randrange(8 * len(self._node.data)) if self._node.data else None
+
+            if bit is not None:
+                self._node.data[bit // 8] ^= 1 << bit % 8
 
         return None
 
@@ -178,9 +181,9 @@ class FileSystem:
         return b"" if reader.endless else reader.read(1 << 40)
 
     def write_bytes(self, path: str, data: bytes) -> None:
-        """Write a whole file, making its folders; what a full volume drops is lost as it is for the server."""
+        """Write a whole file, making its folders; a full volume drops the rest, faults on files do not apply."""
         self.make_directory(resolve(path).rpartition("/")[0] or "/")
-        writer = self.open_write(path)
+        writer = self.open_write(path, faulty=False)
 
         if writer is None:
             raise IsADirectoryError(path)
@@ -236,8 +239,11 @@ class FileSystem:
         node = self._nodes.get(full)
         return None if node is None else Reader(node)
 
-    def open_write(self, path: str) -> Writer | None:
-        """Open a file as the server does, emptying it at once (H36); None where it cannot be made."""
+    def open_write(self, path: str, *, faulty: bool = True) -> Writer | None:
+        """Open a file as the server does, emptying it at once (H36); None where it cannot be made.
+
+        Without `faulty` the fault plan has no part in it.
+        """
         try:
             full = resolve(path)
         except PathTooLong:
@@ -251,7 +257,7 @@ class FileSystem:
         if full not in self._nodes:
             self._nodes[full] = RegularFile(self._volume(full))
 
-        return Writer(self, full, self._nodes[full], self.faults.take_cut(full))
+        return Writer(self, full, self._nodes[full], faulty=faulty)
 
     def _volume(self, path: str) -> Volume | None:
         return next((volume for folder, volume in self._volumes.items() if path.startswith(folder + "/")), None)

@@ -39,6 +39,7 @@ class FpgaManager:
         hazards: Hazards,
         *,
         name: str,
+        needs_sync: bool,
         plain: bool,
         wipe: Callable[[], None],
         panic: Callable[[str], Awaitable[None] | None],
@@ -51,6 +52,7 @@ class FpgaManager:
         self._counters = counters
         self._faults = faults
         self._hazards = hazards
+        self._needs_sync = needs_sync
         self._wipe = wipe
         self._panic = panic
         self._timer: asyncio.TimerHandle | None = None
@@ -146,7 +148,7 @@ class FpgaManager:
         partial = bool(self.flags & 1)
         data = self._read(name)
         digest = hashlib.sha256(data).hexdigest()
-        self.state = self._faults.program_state or _verdict(data)
+        self.state = self._faults.program_state or self._verdict(data)
         ok = self.state == "operating"
         self._counters.programmed.append(ProgramEvent(name, digest, len(data), partial, ok, self.state))
 
@@ -169,13 +171,11 @@ class FpgaManager:
         except FileNotFoundError:
             return b""
 
+    def _verdict(self, data: bytes) -> str:
+        """Say what the manager's state becomes, in the words of the kernel's sysfs-class-fpga-manager."""
+        if not data:
+            return "firmware request error"
 
-def _verdict(data: bytes) -> str:
-    """What the manager's state becomes, in the words of the kernel's sysfs-class-fpga-manager."""
-    if not data:
-        return "firmware request error"
-
-    if len(data) % 4 or not any(word in data[:_PREAMBLE] for word in _SYNC):
-        return "write init error"
-
-    return "operating"
+        # A Versal takes a device image, which has no such word.
+        synchronised = not self._needs_sync or any(word in data[:_PREAMBLE] for word in _SYNC)
+        return "write init error" if len(data) % 4 or not synchronised else "operating"

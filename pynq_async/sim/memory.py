@@ -46,15 +46,17 @@ class Memory:
             done += room
 
     def load(self, address: int) -> int:
-        """Read the aligned little-endian 32-bit word at `address`."""
-        part, offset, _ = self._locate(address, 4, make=False)
+        """Read the little-endian 32-bit word at `address`."""
+        part, offset, room = self._locate(address, 4, make=False)
+
+        if room < 4:
+            return int.from_bytes(self.read(address, 4), "little")
+
         return 0 if part is None else int.from_bytes(part[offset : offset + 4], "little")
 
     def store(self, address: int, value: int) -> None:
-        """Write the aligned little-endian 32-bit word at `address`."""
-        part, offset, _ = self._locate(address, 4, make=True)
-        assert part is not None
-        part[offset : offset + 4] = value.to_bytes(4, "little")
+        """Write the little-endian 32-bit word at `address`."""
+        self.write(address, value.to_bytes(4, "little"))
 
     def attach(self, address: int, data: bytearray) -> None:
         """Let the bytes from `address` on be those of `data`, both ways."""

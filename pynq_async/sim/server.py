@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -29,8 +29,9 @@ class Listener:
         self._reserved: socket.socket | None = None
         self._server: grpc.aio.Server | None = None
         self._router: Router | None = None
-        self._deeds: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._deeds: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
         self._host_task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self._frozen = False
 
     @property
@@ -44,24 +45,32 @@ class Listener:
         """Whether a server is up."""
         return self._server is not None
 
+    async def open(self, handlers: list[Handler]) -> None:
+        """Choose the port where it is 0, and start the first server and the host task."""
+        await self.start(handlers)
+        self._host_task = asyncio.create_task(self._carry_out(), name=f"simulated board at {self.address}")
+
     async def start(self, handlers: list[Handler]) -> None:
-        """Start a server on the port; the first start chooses the port where it was 0."""
+        """Start a server on the port."""
         router = Router(self._board, handlers)
         server = grpc.aio.server(options=_OPTIONS)
         server.add_generic_rpc_handlers((router,))
 
         try:
             self._port = server.add_insecure_port(self.address)
-            await server.start()
         except RuntimeError as problem:
             raise SimulationError(f"cannot listen at {self.address}: {problem}") from None
 
         self._reserve()
         self._server, self._router = server, router
+        await _whole(server.start())
         self._apply_gate()
 
-        if self._host_task is None:
-            self._host_task = asyncio.create_task(self._carry_out(), name=f"simulated board at {self.address}")
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not when the board is being switched off."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     def request(self, deed: Callable[[], Awaitable[None]]) -> None:
         """Have something done that cannot be done inside the call that asks for it, since it ends that call."""
@@ -76,19 +85,18 @@ class Listener:
             return
 
         break_connections(self._port)
-        await server.stop(None)
+        await _whole(server.stop(None))
         # The calls that were cut end in the next turns of the loop; nothing of them may outlive this.
         await router.ended()
 
     async def close(self) -> None:
         """Stop, and give the port back."""
-        if self._host_task is not None:
-            self._host_task.cancel()
+        self._closing.set()
+        self._deeds.put_nowait(None)
+        host_task, self._host_task = self._host_task, None
 
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._host_task
-
-            self._host_task = None
+        if host_task is not None:
+            await host_task
 
         await self.stop()
 
@@ -102,8 +110,7 @@ class Listener:
         self._apply_gate()
 
     async def _carry_out(self) -> None:
-        while True:
-            deed = await self._deeds.get()
+        while (deed := await self._deeds.get()) is not None and not self._closing.is_set():
             await deed()
 
     def _apply_gate(self) -> None:
@@ -128,6 +135,17 @@ class Listener:
             holder.bind((self._host, self._port))
 
         self._reserved = holder
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Await something that must not stop half way: gRPC's server cannot be used or dropped after that."""
+    task = asyncio.ensure_future(work)
+
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 @asynccontextmanager

@@ -1,9 +1,20 @@
 """The shutdown manager IP: stops the traffic of a region before it is reconfigured (PG305)."""
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from .bus import Bus
 
 _CONTROL = 0x0
 _STOPPED = 0x0F
+
+
+class Design(Protocol):
+    """What a simulated board asks of a parsed hardware description; `pynq_async.bitstream.Design` has it."""
+
+    def shutdown_managers(self) -> Mapping[str, int]:
+        """Give the base address of each shutdown manager by its name."""
+        ...
 
 
 def add_shutdown_manager(bus: Bus, base: int, polls: int | None) -> None:

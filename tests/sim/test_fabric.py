@@ -50,6 +50,11 @@ async def test_what_cannot_be_programmed_is_ok_to_the_writer_and_shows_in_the_st
     assert await program(client, "f.bin", data) == state
 
 
+async def test_a_versal_takes_a_device_image() -> None:
+    async with connected(SimBoard(family="versal")) as client:
+        assert await program(client, "image.pdi", bytes(range(64))) == b"operating\n"
+
+
 async def test_flags_read_as_hexadecimal_and_mark_a_partial_design(board: SimBoard, client: RawClient) -> None:
     await program(client, "full.bin")
     await program(client, "part.bin", flags=b"1\n")
@@ -176,7 +181,7 @@ class _Design:
 
 @pytest.mark.parametrize(("polls", "answers"), [(0, [0xF, 0xF]), (4, [0, 0, 0xF]), (None, [0, 0, 0])])
 async def test_a_shutdown_manager_stops_when_it_is_asked(polls: int | None, answers: list[int]) -> None:
-    board = SimBoard(design=_Design(), hazards=Hazards(manager_polls=polls))  # type: ignore[arg-type]
+    board = SimBoard(design=_Design(), hazards=Hazards(manager_polls=polls))
 
     async with connected(board) as client:
         window = await client.map(0x4100_0000)

@@ -162,15 +162,17 @@ async def test_a_server_that_crashed_is_back_after_a_moment() -> None:
         assert board.counters.starts == 2
 
 
-async def test_crashes_restarts_and_cut_calls_print_nothing() -> None:
-    script = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-X", "dev", "-W", "error", "-c", _NOISE), stdout=-1, stderr=-1
+@pytest.mark.parametrize("script", ["crashes", "switched_off"])
+async def test_crashes_restarts_and_cut_calls_print_nothing(script: str) -> None:
+    program = _PREAMBLE + {"crashes": _CRASHES, "switched_off": _SWITCHED_OFF}[script] + _END
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-W", "error", "-c", program), stdout=-1, stderr=-1
     )
-    out, err = await script.communicate()
-    assert (script.returncode, out, err) == (0, b"done\n", b"")
+    out, err = await run.communicate()
+    assert (run.returncode, out, err) == (0, b"done\n", b"")
 
 
-_NOISE = """
+_PREAMBLE = """
 import asyncio, grpc
 from pynq_async.sim import Hazards, SimBoard, serve
 from pynq_async.wire import messages as m, methods
@@ -185,6 +187,11 @@ async def drain(call):
     while await call.read():
         pass
 
+FAR = m.ReadRequest(mmio_id="0", offset=1 << 26).SerializeToString()
+WINDOW = m.GetMmioRequest(base_addr=1 << 30, length=4096).SerializeToString()
+"""
+
+_CRASHES = """
 async def main():
     board = SimBoard(hazards=Hazards(crash_out_of_range=True, restart_delay=0.01))
     async with serve(board) as address:
@@ -200,9 +207,8 @@ async def main():
                 await upload.write(m.WriteFileRequest(file_path="/tmp/f", data=b"x").SerializeToString())
                 for call in calls:
                     await call.read()
-                await get(m.GetMmioRequest(base_addr=1 << 30, length=4096).SerializeToString(), wait_for_ready=True)
-                far = m.ReadRequest(mmio_id="0", offset=1 << 26).SerializeToString()
-                await survive(peek(far))
+                await get(WINDOW, wait_for_ready=True)
+                await survive(peek(FAR))
                 await survive(upload)
                 for call in calls:
                     await survive(drain(call))
@@ -212,7 +218,25 @@ async def main():
         # the channel is closed under the call, and the board switched off under what is left of it
     assert len(asyncio.all_tasks()) == 1, asyncio.all_tasks()
     assert board.counters.unary_now == board.counters.streams_now == 0
+"""
 
+_SWITCHED_OFF = """
+async def main():
+    for moment in range(40):
+        board = SimBoard(hazards=Hazards(crash_out_of_range=True, restart_delay=moment % 3 * 0.001))
+        async with serve(board) as address:
+            channel = grpc.aio.insecure_channel(address)
+            await channel.unary_unary(methods.GET_MMIO.path)(WINDOW, wait_for_ready=True)
+            call = channel.unary_unary(methods.MMIO_READ.path)(FAR)
+            for _ in range(moment % 7):
+                await asyncio.sleep(0)
+            await asyncio.sleep(moment % 5 * 0.001)
+        await survive(call)
+        await channel.close()
+        assert len(asyncio.all_tasks()) == 1, asyncio.all_tasks()
+"""
+
+_END = """
 asyncio.run(main())
 print("done")
 """

@@ -42,6 +42,38 @@ async def test_at_least_one_board_is_needed() -> None:
             pass
 
 
+async def test_boards_die_with_a_parent_that_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(*(sys.executable, "-c", _PARENT), stdout=-1)
+    assert parent.stdout is not None
+    address = (await parent.stdout.readline()).decode().strip()
+    client = RawClient(address)
+    assert await client.map() == "0"
+    parent.kill()
+    await parent.communicate()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(OSError):
+            while True:
+                _, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+                writer.close()
+                await asyncio.sleep(0.02)
+
+    await client.channel.close()
+
+
+_PARENT = """
+import asyncio
+from pynq_async.sim import spawn
+
+async def main():
+    async with spawn(1) as addresses:
+        print(addresses[0], flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize("end", ["input", "SIGTERM", "SIGINT"])
 async def test_a_board_ends_quietly(end: str) -> None:
     child = await asyncio.create_subprocess_exec(
