@@ -1,0 +1,59 @@
+"""Arguments and options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..config import Address, Timeouts
+from ..errors import InvalidArgument
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: commands that work as they stand."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def to_address(_context: click.Context, _parameter: click.Parameter, text: str) -> Address:
+    """Read HOST[:PORT]."""
+    try:
+        return Address.parse(text)
+    except InvalidArgument as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def to_addresses(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Address, ...]:
+    """Read any number of HOST[:PORT], each once."""
+    return tuple(dict.fromkeys(to_address(context, parameter, text) for text in texts))
+
+
+def to_integer(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """Read a number as Python writes it: 0x4125_0000, 1092943872, -1, 0b1010."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no number; write 0x4125_0000, 1092943872 or 0b1010") from None
+
+
+def address_argument(function: F) -> F:
+    """The one ADDRESS of a command."""
+    return click.argument("address", metavar="ADDRESS", callback=to_address)(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, errors too.")(function)
+
+
+def timeout_option(function: F) -> F:
+    """`--timeout`."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=Timeouts().connect,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for a board to answer.",
+    )(function)

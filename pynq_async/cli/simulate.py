@@ -1,0 +1,108 @@
+"""`pynq-async sim`: simulated boards until interrupted."""
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+import click
+
+from ..config import ENVIRONMENT
+from ..errors import SimulationError
+from ..sim import spawn
+from .output import MB, say, say_json
+from .parameters import examples, json_option
+from .running import carry_out
+
+MODELS = {"zynq7000": "Pynq-Z2", "zynqmp": "ZCU104", "versal": "VCK190"}
+_HIGHEST_PORT = 65535
+
+
+@click.command(epilog=examples("pynq-async sim", "pynq-async sim --boards 4 --port 9000 --bandwidth 100"))
+@click.option("--boards", type=click.IntRange(1, 64), default=1, show_default=True, help="How many boards.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, _HIGHEST_PORT),
+    default=7967,
+    show_default=True,
+    help="Port of the first board; the others follow.",
+)
+@click.option(
+    "--family", type=click.Choice(sorted(MODELS)), default="zynq7000", show_default=True, help="Family of devices."
+)
+@click.option("--model", help="What the boards call themselves.  [default: fits the family]")
+@click.option("--release", type=click.Choice(["3.1", "4.0"]), default="4.0", show_default=True, help="PYNQ release.")
+@click.option(
+    "--cma", type=click.IntRange(1), default=128, show_default=True, metavar="MIB", help="Buffer memory of each board."
+)
+@click.option(
+    "--bandwidth", type=click.FloatRange(0, min_open=True), metavar="MB/S", help="Limit of each board's bulk data."
+)
+@click.option(
+    "--latency", type=click.FloatRange(0), default=0.0, show_default=True, metavar="MS", help="Added to every call."
+)
+@json_option
+def sim(
+    boards: int,
+    port: int,
+    family: str,
+    model: str | None,
+    release: str,
+    cma: int,
+    bandwidth: float | None,
+    latency: float,
+    as_json: bool,
+) -> int:
+    """Run simulated boards on consecutive ports until Ctrl-C.
+
+    Each is a process of its own and speaks the protocol of a real board.
+    """
+    options: dict[str, Any] = {
+        "family": family,
+        "model": model or MODELS[family],
+        "release": release,
+        "cma_bytes": cma << 20,
+        "bandwidth": bandwidth and bandwidth * MB,
+        "latency": latency / 1000,
+    }
+
+    if port + boards - 1 > _HIGHEST_PORT:
+        raise click.BadParameter(f"{boards} boards from {port} on need ports beyond {_HIGHEST_PORT}")
+
+    try:
+        return carry_out(_serve(boards, port, options, as_json=as_json), as_json=as_json)
+    except KeyboardInterrupt:
+        return 0
+
+
+async def _serve(boards: int, port: int, options: dict[str, Any], *, as_json: bool) -> int:
+    for number in range(port, port + boards):
+        _check_free(number)
+
+    async with spawn(boards, port, **options) as addresses:
+        if as_json:
+            say_json({"boards": addresses})
+        else:
+            what = "simulated board" if boards == 1 else "simulated boards"
+            say(f"{boards} {what} ({options['model']}, {options['family']}) until Ctrl-C:")
+
+            for address in addresses:
+                say(f"  {address}")
+
+            say(f"export {ENVIRONMENT}={','.join(addresses)}")
+
+        await asyncio.get_running_loop().create_future()
+
+    return 0
+
+
+def _check_free(port: int) -> None:
+    """Raise `SimulationError` when somebody listens on a port: as real ones do, simulated boards would share it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SimulationError(f"port {port} cannot be used ({error.strerror}); choose another --port") from None
