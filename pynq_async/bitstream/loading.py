@@ -21,7 +21,20 @@ DEADLINE = 60.0
 
 # The child starts with the standard library alone (-I -S) and then finds packages where this process does. Thus a
 # user's random.py in the working folder is never taken for the library's, and no other version of a package either.
-_CHILD = "import sys; sys.path += sys.argv[1:]; from pynq_async.bitstream.parse import main; main()"
+# Its two packages are bare: the real ones import gRPC and numpy, half a second that parsing does not need.
+_CHILD = """
+import sys, types
+
+for name, folder in zip(("pynq_async", "pynq_async.bitstream"), sys.argv[1:3]):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+
+sys.path += sys.argv[3:]
+
+from pynq_async.bitstream.parse import main
+
+main()
+"""
 
 
 async def load_design(source: Bitstream | bytes | str | os.PathLike[str]) -> Design:
@@ -142,7 +155,6 @@ async def _parse(name: str, data: bytes) -> bytes:
 
 
 def _command() -> list[str]:
-    # An editable installation may be found by an import hook, which the child does not have.
-    here = str(Path(__file__).parents[2])
-    path = [os.path.abspath(entry) for entry in (*sys.path, here) if entry]
-    return [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD, *path]
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = [os.path.abspath(entry) for entry in sys.path if entry]
+    return [sys.executable, "-I", "-S", "-W", "ignore", "-c", _CHILD, os.path.dirname(here), here, *path]
