@@ -179,11 +179,11 @@ async def test_h12_torn_lines_of_the_record_are_never_believed() -> None:
                     at, end = sorted(chance.sample(range(len(torn)), 2))
                     del torn[at:end]
 
-            sim.files.write_bytes("/tmp/pynq_async.windows", bytes(torn))
+            sim.files.write_bytes(RECORD, bytes(torn))
 
             async with RemoteDevice(sim.address, timeouts=QUICK, limits=Limits(windows=1000)) as another:
                 page = chance.choice(pages)
-                await another.mmio(page).write(4, turn)
+                await another.mmio(page, 64).write(4, turn)
                 assert sim.memory.load(page + 4) == turn
                 assert await another.mmio(page).read(0) == page
                 sim.memory.store(page + 4, 0)
