@@ -12,7 +12,7 @@ import threading
 
 from ..errors import PynqError
 from .board import SimBoard
-from .options import FAMILIES
+from .options import FAMILIES, Hazards
 from .server import serve
 
 
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--interrupt", action="store_true", help="serve the proposed interrupt service")
     parser.add_argument("--model-cache", action="store_true", help="cacheable buffers need flush and invalidate")
+    parser.add_argument("--hazards", default="", help="such as crash_on_race,race_window=0.002")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to every call")
     parser.add_argument("--bandwidth", type=float, default=None, help="bytes a second of bulk payload")
     parser.add_argument("--program-seconds", type=float, default=0.0, help="how long programming takes")
@@ -41,6 +42,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         release=arguments.release,
         cma_bytes=arguments.cma_bytes,
         firmware_bytes=arguments.firmware_bytes,
+        hazards=Hazards.parse(arguments.hazards),
         seed=arguments.seed,
         interrupt=arguments.interrupt,
         model_cache=arguments.model_cache,

@@ -245,9 +245,16 @@ class SimBoard:
         self.counters.crashes.append(reason)
         self._later(lambda: self.restart(self.hazards.restart_delay))
 
-    def request_drop(self) -> None:
-        """Break all connections as soon as the loop gets to it."""
-        self._later(self.drop_connections)
+    async def dropped(self) -> None:
+        """Break all connections from inside a call, which ends here when it is one of those that break."""
+        done = asyncio.Event()
+
+        async def drop() -> None:
+            await self.drop_connections()
+            done.set()
+
+        self._later(drop)
+        await done.wait()
 
     def handlers(self) -> list[Handler]:
         """Make the handlers of everything this board serves."""
@@ -281,6 +288,8 @@ class SimBoard:
 
     async def power_off(self) -> None:
         """Stop being served; what was counted and stored can still be looked at."""
+        self.process.dead = True
+
         try:
             await self._served().close()
             await self.process.end_threads()

@@ -121,6 +121,9 @@ class BufferTable:
 
     def free(self, buffer: BoardBuffer) -> None:
         """Erase a buffer; its id is the next one given out (H3)."""
+        if buffer.streams:
+            self._counters.freed_in_use += 1
+
         del self._buffers[buffer.id]
         self._freed_objects.append(int(buffer.id, 16))
         buffer.freed = True
@@ -131,4 +134,5 @@ class BufferTable:
     def close(self) -> None:
         """Free everything, as the kernel does when the process dies."""
         for buffer in list(self._buffers.values()):
+            buffer.streams = 0
             self.free(buffer)

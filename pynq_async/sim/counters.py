@@ -31,6 +31,7 @@ class Counters:
         race_log: a line for each race, such as `buffers: allocate against write`.
         duplicate_window_ids: windows that were given the id of another one (H2).
         use_after_free: streams that touched a buffer freed under them (H4).
+        freed_in_use: buffers freed while a stream on them was open, whether or not it went on (H4).
         double_register_loads: register reads, each of which loaded the register twice (H10).
         dead_windows: windows that could not be mapped though an id was given (H11, H12).
         out_of_range: register accesses outside their window (H13).
@@ -61,6 +62,7 @@ class Counters:
     race_log: list[str] = field(default_factory=list)
     duplicate_window_ids: int = 0
     use_after_free: int = 0
+    freed_in_use: int = 0
     double_register_loads: int = 0
     dead_windows: int = 0
     out_of_range: int = 0

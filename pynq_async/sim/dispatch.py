@@ -200,8 +200,7 @@ class Router(grpc.GenericRpcHandler):
         reply = await call() if rule.execute else b""
 
         if rule.drop:
-            self._board.request_drop()
-            await asyncio.get_running_loop().create_future()
+            await self._board.dropped()
 
         if rule.code is not None:
             raise Refused(rule.code, rule.details)

@@ -1,7 +1,9 @@
 """What a simulated board is made of and which destructive behaviours it shows: frozen values, chosen once."""
 
-from dataclasses import dataclass
+from ast import literal_eval
+from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 from ..errors import InvalidArgument
 
@@ -49,6 +51,25 @@ class Hazards:
     stream_limit: int | None = None
     restart_delay: float = 0.05
     manager_polls: int | None = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Hazards":
+        """Read switches as on a command line: `crash_on_race,race_window=0.002`; raises `InvalidArgument`."""
+        chosen: dict[str, Any] = {}
+
+        for part in filter(None, text.split(",")):
+            name, _, value = part.partition("=")
+
+            try:
+                chosen[name] = literal_eval(value) if value else True
+            except (ValueError, SyntaxError):
+                raise InvalidArgument(f"{part!r}: {value!r} is no value; write a number, True, False or None") from None
+
+        try:
+            return cls(**chosen)
+        except TypeError:
+            names = [known.name for known in fields(cls)]
+            raise InvalidArgument(f"{text!r} names an unknown hazard; there are {', '.join(names)}") from None
 
 
 @dataclass(frozen=True, slots=True)

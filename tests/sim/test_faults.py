@@ -60,6 +60,7 @@ async def test_a_connection_may_break_before_or_after_the_deed(board: SimBoard, 
 
     assert code is grpc.StatusCode.UNAVAILABLE
     assert await client.load(window) == (5 if after else 0)
+    assert board.counters.unary_now == 0
     assert board.process.pid == pid
 
 

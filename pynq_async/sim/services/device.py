@@ -62,7 +62,6 @@ class DeviceService:
             left = max(0, len(self._board.files.read_bytes(path)) + stretch)
 
         process.open_files += 1
-        whole = False
 
         try:
             while left > 0 and (data := reader.read(int(min(_READ_SIZE, left)))):
@@ -71,12 +70,11 @@ class DeviceService:
 
             if stretch > 0:
                 await send(bytes_field(1, bytes(stretch)))
-
-            whole = True
         finally:
             process.open_files -= 1
 
-            if reader.endless and not whole:
+            # An endless file is only ever left by a cut: the real server's thread reads on for ever.
+            if reader.endless and not process.dead:
                 self._board.counters.runaway_reads += 1
 
     async def _write(self, requests: AsyncIterator[bytes]) -> bytes:
