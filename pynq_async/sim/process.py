@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InvalidArgument, SimulationError
 
-_GRACE = 5.0
+_GRACE = 2.0
 
 
 class BoardAddress(str):
@@ -46,7 +46,13 @@ async def spawn(
         except TimeoutError:
             raise SimulationError(f"{count} simulated boards did not start within {timeout:g} s") from None
 
-        yield addresses
+        try:
+            yield addresses
+        finally:
+            # All of them before the first is waited for: they end side by side.
+            for child in children:
+                if child.stdin is not None:
+                    child.stdin.close()
 
 
 def _arguments(options: dict[str, object], index: int, first_port: int) -> list[str]:
@@ -104,9 +110,10 @@ async def _reap(process: asyncio.subprocess.Process) -> None:
     process.stdin.close()
 
     try:
-        async with asyncio.timeout(_GRACE):
-            # `communicate` reads what is left, so that a full pipe cannot hold the child.
-            await process.communicate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                # `communicate` reads what is left, so that a full pipe cannot hold the child.
+                await process.communicate()
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

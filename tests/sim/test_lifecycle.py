@@ -175,9 +175,7 @@ async def test_a_server_that_crashed_is_back_after_a_moment() -> None:
 @pytest.mark.parametrize("script", ["crashes", "switched_off"])
 async def test_crashes_restarts_and_cut_calls_print_nothing(script: str) -> None:
     program = _PREAMBLE + {"crashes": _CRASHES, "switched_off": _SWITCHED_OFF}[script] + _END
-    run = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", program), stdout=-1, stderr=-1
-    )
+    run = await asyncio.create_subprocess_exec(*(sys.executable, "-W", "error", "-c", program), stdout=-1, stderr=-1)
     out, err = await run.communicate()
     assert (run.returncode, out, err) == (0, b"done\n", b"")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -34,6 +35,16 @@ async def test_a_board_that_cannot_start_says_why() -> None:
     with pytest.raises(SimulationError, match=r"'2\.7' is no release"):
         async with spawn(1, release="2.7"):
             pass
+
+
+async def test_a_board_that_was_stopped_by_a_signal_is_reaped_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pynq_async.sim.process._GRACE", 0.1)
+
+    async with spawn(1) as addresses:
+        os.kill(addresses[0].pid, signal.SIGSTOP)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(addresses[0].pid, 0)
 
 
 async def test_at_least_one_board_is_needed() -> None:
