@@ -147,7 +147,9 @@ class Files:
         board = self._connection.board
         text = os.fspath(path)
 
-        if not isinstance(text, str) or not text.startswith("/") or posixpath.normpath(text) != text or "\0" in text:
+        plain = isinstance(text, str) and text.startswith("/") and not text.startswith("//")
+
+        if not plain or posixpath.normpath(text) != text or "\0" in text:
             raise Misuse(board, f"{path!r} is no absolute, normalised path such as /tmp/data.bin")
 
         if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):

@@ -140,7 +140,7 @@ class Windows:
 
     async def _mapped(self) -> dict[int, int]:
         """How many live windows start at each page, from the server's own memory map."""
-        text = (await self._connection.read_small(_MAPS)).decode("ascii", "replace")
+        text = await self._connection.kernel_file(_MAPS)
         counts: dict[int, int] = {}
 
         for _, _, offset in _MAPS_LINE.findall(text):

@@ -154,6 +154,17 @@ class Connection:
 
         return UnknownHandle(self.board, f"the board server does not know {handle}; did another client free it?")
 
+    async def kernel_file(self, path: str) -> str:
+        """Read a small file that every Linux has; `BoardExhausted` when the server cannot open it."""
+        try:
+            return (await self.read_small(path)).decode("utf-8", "replace")
+        except UnknownHandle:
+            raise BoardExhausted(
+                self.board,
+                f"the board server cannot open {path}: it has no file descriptors left; restart it "
+                "(systemctl restart pynq-remote on the board)",
+            ) from None
+
     async def read_small(self, path: str) -> bytes:
         """Read a small file within the call timeout; `UnknownHandle` when there is none."""
         content = bytearray()
@@ -198,17 +209,11 @@ class Connection:
 
     async def _read_identity(self) -> Server:
         try:
-            stat = (await self.read_small(_STAT)).decode("ascii", "replace")
-            boot = (await self.read_small(_BOOT_ID)).decode("ascii", "replace").strip()
+            stat = await self.kernel_file(_STAT)
+            boot = (await self.kernel_file(_BOOT_ID)).strip()
         except NotSupported as error:
             raise NotABoardServer(
                 self.board, f"what answers at {self.address.target} is no PYNQ.remote server ({error})"
-            ) from None
-        except UnknownHandle:
-            raise BoardExhausted(
-                self.board,
-                "the board server cannot open files of its own kernel: it has no file descriptors left; restart it "
-                "(systemctl restart pynq-remote on the board)",
             ) from None
 
         # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.
