@@ -43,11 +43,12 @@ class _Plan:
 
 
 @click.command(
+    short_help="A bitstream and buffers to several boards, verified.",
     epilog=examples(
         "pynq-async demo",
         "pynq-async demo --boards 8 --bitstream base.bit",
         "pynq-async demo --address 192.168.2.99 --address 192.168.2.100 --bitstream base.bit",
-    )
+    ),
 )
 @click.option("--boards", type=click.IntRange(1, 64), default=4, show_default=True, help="How many boards to simulate.")
 @click.option(

@@ -18,10 +18,11 @@ _STAGES = {"upload": "upload", "verify": "read back", "program": "program"}
 
 
 @click.command(
+    short_help="Program a bitstream into boards, all at once.",
     epilog=examples(
         "pynq-async download base.bit 192.168.2.99",
         "pynq-async download base.bit 192.168.2.99 192.168.2.100 --verify full",
-    )
+    ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1, callback=to_addresses)

@@ -77,10 +77,13 @@ class Bars(AbstractContextManager["Bars"]):
     def _draw(self) -> Table:
         shown = table("board", *self._stages.values())
         room = self._console.width - max(map(len, self._cells), default=0)
-        width = room // len(self._stages) - 2 - _PERCENT
+        width = min(room // len(self._stages) - 2 - _PERCENT, _WIDEST)
+
+        for column in shown.columns[1:]:
+            column.min_width = max(width, 0) + _PERCENT  # or the columns would jump about
 
         for board, cells in self._cells.items():
-            shown.add_row(board, *(self._cell(cells.get(stage), min(width, _WIDEST)) for stage in self._stages))
+            shown.add_row(board, *(self._cell(cells.get(stage), width) for stage in self._stages))
 
         return shown
 

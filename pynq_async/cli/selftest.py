@@ -18,7 +18,8 @@ _NAME_WIDTH = 13
 
 
 @click.command(
-    epilog=examples("pynq-async selftest 192.168.2.99", "pynq-async selftest 192.168.2.99 --bitstream base.bit")
+    short_help="Try a new board, stage by stage.",
+    epilog=examples("pynq-async selftest 192.168.2.99", "pynq-async selftest 192.168.2.99 --bitstream base.bit"),
 )
 @address_argument
 @click.option("--bitstream", type=click.Path(path_type=Path), metavar="FILE", help="Also program this one.")

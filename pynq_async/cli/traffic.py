@@ -130,6 +130,7 @@ class Traffic:
 
     async def _allocate(self, board: RemoteDevice) -> float:
         buffer = self._buffers[board.name] = await board.allocate(self._words, "u8")
+        self._progress(Progress(board.name, "to board", 0, 0))
         await anyio.to_thread.run_sync(_fill, np.asarray(buffer), _seed(board.name))
         return buffer.nbytes
 
