@@ -18,7 +18,8 @@ class Hazards:
 
     Attributes:
         crash_on_race: the server dies when two calls overlap on one of its unlocked tables (H1).
-        race_window: seconds a call stays inside the table it searches or changes; 0 is one turn of the loop.
+        race_window: seconds a call stays inside the table it searches or changes; 0 is one turn of the loop. None
+            is half a millisecond for a change and one turn for a search, so that register access stays fast.
         duplicate_window_ids: two overlapping `get_mmio` calls are given the same id (H2).
         reorder: register writes in flight together are applied in a shuffled order (H5).
         reorder_window: seconds by which a shuffled write may be late.
@@ -36,7 +37,7 @@ class Hazards:
     """
 
     crash_on_race: bool = False
-    race_window: float = 0.0
+    race_window: float | None = None
     duplicate_window_ids: bool = True
     reorder: bool = False
     reorder_window: float = 0.002

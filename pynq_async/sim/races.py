@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 from .counters import Counters
 
+_CHANGE = 0.0005
+
 
 class UnlockedTable:
     """Notices calls that overlap in time on one table while at least one of them changes it.
@@ -14,11 +16,12 @@ class UnlockedTable:
     """
 
     def __init__(
-        self, name: str, counters: Counters, window: float, suffer: Callable[[str], Awaitable[None]] | None
+        self, name: str, counters: Counters, window: float | None, suffer: Callable[[str], Awaitable[None]] | None
     ) -> None:
         self._name = name
         self._counters = counters
-        self._window = window
+        self._search_seconds = window or 0.0
+        self._change_seconds = _CHANGE if window is None else window
         self._suffer = suffer
         self._inside: dict[object, tuple[str, bool]] = {}
 
@@ -50,7 +53,7 @@ class UnlockedTable:
                     await self._suffer(race)
 
             # The real search takes nanoseconds on a thread of its own; here calls can only overlap where one waits.
-            await asyncio.sleep(self._window)
+            await asyncio.sleep(self._change_seconds if changes else self._search_seconds)
             yield
         finally:
             del self._inside[token]

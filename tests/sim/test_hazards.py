@@ -32,6 +32,15 @@ async def test_overlapping_allocations_are_a_race() -> None:
         assert board.counters.race_log == ["buffers: allocate against allocate"]
 
 
+async def test_careless_bursts_are_races_without_any_switch(board: SimBoard, client: RawClient) -> None:
+    for _ in range(5):
+        ids = await asyncio.gather(*(client.allocate(64) for _ in range(4)))
+        await asyncio.gather(*map(client.free, ids))
+
+    assert board.counters.races > 5
+    assert board.counters.crashes == []
+
+
 async def test_searching_together_is_no_race_but_searching_while_it_changes_is() -> None:
     async with careless(race_window=QUICK) as (board, client):
         buffer_id = await client.allocate(64)
