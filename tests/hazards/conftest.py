@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pynq_async import Bitstream, Limits, RemoteDevice, Timeouts
+from pynq_async.errors import ConnectionLost
 from pynq_async.sim import Hazards, SimBoard, serve
 
 from ..sim.conftest import RawClient
@@ -129,6 +130,18 @@ async def assert_works(sim: SimBoard, board: RemoteDevice) -> None:
 
     await board.write_file("/tmp/works", b"yes")
     assert await board.read_file("/tmp/works") == b"yes"
+
+
+async def reached(board: RemoteDevice) -> None:
+    """Wait until the client is connected again; reading twice is all it does by itself."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await board.exists_file("/tmp")
+            except ConnectionLost:
+                await asyncio.sleep(0.01)
+            else:
+                return
 
 
 @contextmanager

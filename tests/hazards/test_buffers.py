@@ -27,7 +27,7 @@ from pynq_async.wire import methods
 from pynq_async.wire.framing import frames
 
 from ..sim.conftest import eventually
-from .conftest import QUICK, assert_works, careless, danger, endangered, nothing_sent, served
+from .conftest import QUICK, assert_works, careless, danger, endangered, nothing_sent, reached, served
 
 MIB = 1 << 20
 
@@ -209,7 +209,7 @@ async def test_h24_after_a_broken_upload_the_buffer_is_torn_until_a_whole_one(ho
                 with pytest.raises(StaleHandle):
                     await buffer.sync_to_device()
             else:
-                await board.exists_file("/tmp")
+                await reached(board)
                 await buffer[: 4 * MIB].sync_to_device()
                 assert _torn(buffer)
                 await buffer.sync_to_device()
