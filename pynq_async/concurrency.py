@@ -1,10 +1,11 @@
-"""The two shapes of concurrency that asyncio and anyio do not bring."""
+"""The few shapes of concurrency that asyncio and anyio do not bring."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 
 T = TypeVar("T")
 
@@ -32,6 +33,11 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
         raise cancellation
 
     return task.result()
+
+
+async def in_a_thread(work: Callable[[], T]) -> T:
+    """Run blocking `work` in a thread, and to its end: nothing of it goes on behind our back when we are cancelled."""
+    return await to_the_end(anyio.to_thread.run_sync(work))
 
 
 async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, width: int) -> None:

@@ -8,9 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
-import anyio
-from anyio import to_thread
-
+from ..concurrency import in_a_thread
 from ..config import Limits
 from ..errors import (
     BoardExhausted,
@@ -86,27 +84,26 @@ class Files:
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
 
         async def attempt() -> None:
-            async with await anyio.open_file(partial, "wb") as file:
-                pending = bytearray()
+            pending = bytearray()
 
-                async def spill() -> bool:
-                    await file.write(bytes(pending))
-                    pending.clear()
-                    return False
+            async def spill() -> bool:
+                await in_a_thread(lambda: _append(partial, pending))
+                pending.clear()
+                return False
 
-                def keep(data: memoryview) -> bool | Awaitable[bool]:
-                    pending.extend(data)
-                    return spill() if len(pending) >= _LOCAL_PIECE else False
+            def keep(data: memoryview) -> bool | Awaitable[bool]:
+                pending.extend(data)
+                return spill() if len(pending) >= _LOCAL_PIECE else False
 
-                await self._pull(path, max_bytes, progress, keep)
-                await spill()
+            await in_a_thread(lambda: partial.write_bytes(b""))
+            await self._pull(path, max_bytes, progress, keep)
+            await spill()
 
         try:
             await self._again(attempt)
-            await to_thread.run_sync(os.replace, partial, target)
+            await in_a_thread(lambda: partial.replace(target))
         finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(lambda: partial.unlink(missing_ok=True))
+            await in_a_thread(lambda: partial.unlink(missing_ok=True))
 
         return target
 
@@ -148,6 +145,12 @@ class Files:
         text = os.fspath(path)
 
         plain = isinstance(text, str) and text.startswith("/") and not text.startswith("//")
+
+        if plain:
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                plain = False
 
         if not plain or posixpath.normpath(text) != text or "\0" in text:
             raise Misuse(board, f"{path!r} is no absolute, normalised path such as /tmp/data.bin")
@@ -223,3 +226,9 @@ class Files:
         except ConnectionLost:
             await self._connection.current()
             return await read()
+
+
+def _append(path: Path, data: bytes | bytearray) -> None:
+    """Opened anew for each piece, so that nothing is open when the transfer is cut off."""
+    with path.open("ab") as file:
+        file.write(data)

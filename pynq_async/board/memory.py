@@ -2,8 +2,9 @@
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -92,12 +93,11 @@ class BoardMemory:
             if progress is not None:
                 progress(Progress(connection.board, "to board", done, total))
 
-        with self._use():
-            async with connection.arbiter.streams, connection.arbiter.buffers.shared():
-                was_torn, self.torn = self.torn, True
-                messages = frames(m.BufferWriteRequest(buffer_id=self.id), 2, data, report)
-                await self._known(connection.calls.push(methods.BUFFER_WRITE, messages, admit=self._admit))
-                self.torn = was_torn and total < self.nbytes
+        async with self._stream():
+            was_torn, self.torn = self.torn, True
+            messages = frames(m.BufferWriteRequest(buffer_id=self.id), 2, data, report)
+            await self._known(connection.calls.push(methods.BUFFER_WRITE, messages, admit=self._admit))
+            self.torn = was_torn and total < self.nbytes
 
         await self._call(methods.FLUSH, m.FlushRequest(buffer_id=self.id), changing=True)
 
@@ -160,13 +160,11 @@ class BoardMemory:
 
             return end <= position < self.nbytes
 
-        arbiter = self._connection.arbiter
-
-        with self._use() as use:
-            async with arbiter.streams, arbiter.buffers.shared() as hold:
-                request = m.BufferReadRequest(buffer_id=self.id)
-                pull = self._connection.calls.pull(methods.BUFFER_READ, request, partial(sink, hold), admit=self._admit)
-                use.cut = not await self._known(pull)
+        async with self._stream() as stream:
+            request = m.BufferReadRequest(buffer_id=self.id)
+            consume = partial(sink, stream.hold)
+            pull = self._connection.calls.pull(methods.BUFFER_READ, request, consume, admit=self._admit)
+            stream.cut = not await self._known(pull)
 
         if position < end:
             raise ProtocolViolation(
@@ -196,23 +194,16 @@ class BoardMemory:
         raise await self._connection.unknown_handle(self.server, str(self))
 
     @contextmanager
-    def _use(self) -> Iterator["_Use"]:
+    def _use(self) -> Iterator[None]:
         """Keep the memory from being freed meanwhile."""
         self.check()
-        use = _Use()
         self._uses += 1
         self._idle.clear()
 
         try:
-            yield use
-        except BaseException:
-            use.cut = True
-            raise
+            yield
         finally:
             self._uses -= 1
-
-            if use.cut:
-                self.quiet_at = asyncio.get_running_loop().time() + self._connection.timeouts.grace
 
             if not self._uses:
                 self._idle.set()
@@ -220,8 +211,30 @@ class BoardMemory:
                 if self.freed:
                     self._pool.discard(self)
 
+    @asynccontextmanager
+    async def _stream(self) -> AsyncIterator["_Stream"]:
+        """Use the memory for a stream; when it is cut off, leave the server the grace to notice."""
+        arbiter, grace = self._connection.arbiter, self._connection.timeouts.grace
 
-class _Use:
-    """One use of the memory; `cut` when the server may not know yet that it has ended."""
+        with self._use():
+            async with arbiter.streams, arbiter.buffers.shared() as hold:
+                stream = _Stream(hold)
 
-    cut = False
+                try:
+                    yield stream
+                except BaseException:
+                    stream.cut = True
+                    raise
+                finally:
+                    if stream.cut:
+                        loop = asyncio.get_running_loop()
+                        loop.call_later(grace, hold.hand_over().release)
+                        self.quiet_at = loop.time() + grace
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream under way: the share of the server's map it holds, and whether it was cut off before its end."""
+
+    hold: Hold
+    cut: bool = False

@@ -108,17 +108,18 @@ class Calls:
                 async with asyncio.timeout(self._timeouts.allocate):
                     await finished.wait()
         except (asyncio.CancelledError, TimeoutError) as stop:
-            try:
-                with anyio.move_on_after(self._timeouts.grace, shield=True):
-                    await finished.wait()
-            finally:
-                if straggler is not None:
-                    self._let_outlive(method, call, straggler)
-                elif not finished.is_set():
-                    call.cancel()
+            cancellation = await self._grace(finished)
+
+            if straggler is not None:
+                self._let_outlive(method, call, straggler)
+            elif not finished.is_set():
+                call.cancel()
 
             if isinstance(stop, asyncio.CancelledError):
                 raise
+
+            if cancellation is not None:
+                raise cancellation from None
 
             raise DeadlineOutcomeUnknown(
                 self._board, f"{method}: no answer in {self._timeouts.allocate:g} s; a late one is taken care of"
@@ -285,6 +286,24 @@ class Calls:
             raise ServerError(self._board, f"{method}: the board server says {said!r}")
 
         return response
+
+    async def _grace(self, finished: asyncio.Event) -> asyncio.CancelledError | None:
+        """Let a call finish after all; further cancellations do not shorten it, the first of them is returned.
+
+        While the server may still be inside the call its caller must not give back the lock it holds.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._timeouts.grace
+        cancellation = None
+
+        while not finished.is_set() and loop.time() < end:
+            try:
+                with anyio.move_on_after(end - loop.time(), shield=True):
+                    await finished.wait()
+            except asyncio.CancelledError as error:
+                cancellation = cancellation or error
+
+        return cancellation
 
     def _let_outlive(self, method: Method[Any, Response], call: Any, straggler: Straggler[Response]) -> None:
         """Let a call go on without its caller, and give its answer to `straggler`."""
