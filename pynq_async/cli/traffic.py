@@ -30,7 +30,7 @@ STAGES = {
     "registers": "registers",
 }
 _PIECE = 1 << 17  # 64-bit words: 1 MiB, short enough to hold the interpreter for
-_MOST_REGISTERS = 512
+_MOST_REGISTERS = 256
 _BLOCK = 64
 
 # Where a simulated board of each family has fabric and nothing in it: UG585 table 4-1, UG1085 table 10-1, AM011.

@@ -3,11 +3,13 @@
 import importlib.metadata
 import subprocess
 import sys
+import warnings
 
 import pytest
 from click.testing import CliRunner
 
 from pynq_async.cli.app import app
+from pynq_async.cli.running import carry_out
 
 from .command import pynq_async
 from .conftest import Here
@@ -97,3 +99,23 @@ async def test_an_output_without_unicode_gets_words(other_process: str) -> None:
     assert ended.code == 0
     assert ended.out.startswith("ok")
     assert ended.out.isascii()
+
+
+@pytest.mark.filterwarnings("default::RuntimeWarning")
+def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> int:
+        warnings.warn("board: the clock is a little off", RuntimeWarning, stacklevel=1)
+        return 0
+
+    assert carry_out(work()) == 0
+    assert capsys.readouterr() == ("", "warning: board: the clock is a little off\n")
+
+
+def test_several_boards_that_fail_are_a_line_each(here: Here, closed_address: str) -> None:
+    other = closed_address.replace("127.0.0.1", "127.0.0.2")
+    ended = here("demo", "--timeout", "0.3", "--address", closed_address, "--address", other)
+    lines = ended.err.splitlines()
+
+    assert ended.code == 1
+    assert lines[0] == "error: 2 of 2 boards failed:"
+    assert [line.split(": ")[0].strip() for line in lines[1:]] == [closed_address, other]
