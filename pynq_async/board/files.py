@@ -142,32 +142,23 @@ class Files:
     def checked(self, path: str, *, unsafe: bool) -> str:
         """`path`, if it is absolute, normalised and harmless (or `unsafe`); raises `Misuse`."""
         board = self._connection.board
-        text = os.fspath(path)
 
-        plain = isinstance(text, str) and text.startswith("/") and not text.startswith("//")
-
-        if plain:
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                plain = False
-
-        if not plain or posixpath.normpath(text) != text or "\0" in text:
+        if not _is_plain(path):
             raise Misuse(board, f"{path!r} is no absolute, normalised path such as /tmp/data.bin")
 
-        if len(text.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in text.split("/")):
-            raise Misuse(board, f"{text[:40]}... is longer than Linux allows a path to be")
+        if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in path.split("/")):
+            raise Misuse(board, f"{path[:40]}... is longer than Linux allows a path to be")
 
-        endless = _ENDLESS.fullmatch(text) or _ENDLESS_SYS.fullmatch(text)
+        endless = _ENDLESS.fullmatch(path) or _ENDLESS_SYS.fullmatch(path)
 
-        if endless and not unsafe and not text.startswith(_HARMLESS_DEVICES):
+        if endless and not unsafe and not path.startswith(_HARMLESS_DEVICES):
             raise Misuse(
                 board,
-                f"{text} is a device or may never end, and a read of it that is cut off keeps a thread of the board "
+                f"{path} is a device or may never end, and a read of it that is cut off keeps a thread of the board "
                 "server busy for ever; pass unsafe=True if you mean it",
             )
 
-        return text
+        return path
 
     def _slot(self, path: str) -> AbstractAsyncContextManager[object]:
         """Files of the kernel are short calls: behind a few uploads they would starve."""
@@ -226,6 +217,19 @@ class Files:
         except ConnectionLost:
             await self._connection.current()
             return await read()
+
+
+def _is_plain(path: object) -> bool:
+    """Whether `path` is text for one absolute path that needs no resolving."""
+    if not isinstance(path, str) or not path.startswith("/") or path.startswith("//") or "\0" in path:
+        return False
+
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+
+    return posixpath.normpath(path) == path
 
 
 def _append(path: Path, data: bytes | bytearray) -> None:

@@ -92,6 +92,9 @@ async def test_a_file_larger_than_the_cap_is_an_error() -> None:
 
 
 BAD_PATHS: list[Any] = [
+    None,
+    5,
+    "/tmp/\ud800",
     "",
     "relative",
     "./tmp",
