@@ -19,6 +19,7 @@ from ..config import Timeouts
 from ..errors import BoardError, DeadlineExceeded, DeadlineOutcomeUnknown, ProtocolViolation, ServerError
 from .arbiter import Arbiter
 from .methods import Method
+from .stall import StallWatch
 from .status import closed, error_for
 
 Request = TypeVar("Request", bound=Message)
@@ -145,7 +146,7 @@ class Calls:
             await admit()
 
         call = self._start(method)(request.SerializeToString(), timeout=timeout)
-        watch = _StallWatch(call, self._timeouts.stall)
+        watch = StallWatch(call, self._timeouts.stall)
         self._streams.add(call)
 
         try:
@@ -184,7 +185,7 @@ class Calls:
 
         call = self._start(method)()
         finished = _finished(call)
-        watch = _StallWatch(call, self._timeouts.stall)
+        watch = StallWatch(call, self._timeouts.stall)
         self._streams.add(call)
         complete = False
         sent = 0
@@ -332,7 +333,7 @@ class Calls:
         call.add_done_callback(lambda _: loop.call_soon(arrive))
 
     def _translated(
-        self, method: Method[Any, Any], error: BaseException, watch: "_StallWatch", *, changing: bool
+        self, method: Method[Any, Any], error: BaseException, watch: "StallWatch", *, changing: bool
     ) -> BaseException:
         if isinstance(error, grpc.aio.AioRpcError):
             return error_for(self._board, method, error.code(), error.details(), changing=changing)
@@ -350,38 +351,6 @@ class Calls:
             return closed(self._board, method)
 
         return error
-
-
-class _StallWatch:
-    """Cancels a streaming call in which nothing moves; costs a clock reading a message."""
-
-    def __init__(self, call: Any, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._call = call
-        self._seconds = seconds
-        self._last = self._loop.time()
-        self._timer = self._loop.call_later(seconds, self._check)
-        self.stalled = False
-
-    def progressed(self) -> None:
-        self._last = self._loop.time()
-
-    def allow(self, share: float) -> None:
-        """Give the rest this share of the time on top: what is on its way in buffers shows no progress."""
-        self._seconds *= 1 + share
-        self.progressed()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def _check(self) -> None:
-        left = self._last + self._seconds - self._loop.time()
-
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._check)
-        else:
-            self.stalled = True
-            self._call.cancel()
 
 
 def _finished(call: Any) -> asyncio.Event:
