@@ -9,8 +9,9 @@ from typing import TypeAlias
 class Progress:
     """One step forward: `done` of `total` bytes of `stage` on the board called `board`.
 
-    Stages of a download are `upload`, `verify` (only with `verify="full"`) and `program`; of a buffer `to board` and
-    `from board`. A stage without bytes has a total of 0.
+    Stages of a download are `upload` (unless the board has the bitstream already), `verify` (only with
+    `verify="full"`), `program` and `done`; of a buffer `to board` and `from board`; of a file `read`. A stage whose
+    bytes are not known beforehand has a total of 0.
     """
 
     board: str

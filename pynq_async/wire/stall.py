@@ -16,6 +16,7 @@ class StallWatch:
         self.stalled = False
 
     def progressed(self) -> None:
+        """Something moved."""
         self._last = self._loop.time()
 
     def allow(self, share: float) -> None:
@@ -24,6 +25,7 @@ class StallWatch:
         self.progressed()
 
     def stop(self) -> None:
+        """Watch no longer."""
         self._timer.cancel()
 
     def _check(self) -> None:
