@@ -1,0 +1,131 @@
+import asyncio
+import time
+
+import anyio
+import pytest
+
+from pynq_async.concurrency import for_each, in_a_thread, to_the_end
+
+from .boards import assert_no_tasks_left
+
+
+async def test_work_is_run_to_its_end_and_the_cancellation_arrives_afterwards() -> None:
+    done: list[str] = []
+    go = asyncio.Event()
+
+    async def work() -> None:
+        await go.wait()
+        done.append("work")
+
+    task = asyncio.ensure_future(to_the_end(work()))
+
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+
+    await asyncio.sleep(0)
+    assert not task.done()
+    go.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert done == ["work"]
+    assert_no_tasks_left()
+
+
+async def test_work_is_run_to_its_end_in_a_cancelled_anyio_scope() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.02)
+        done.append("work")
+
+    with anyio.move_on_after(0.001) as scope:
+        await to_the_end(work())
+        await anyio.sleep(5)
+
+    assert scope.cancelled_caught and done == ["work"]
+
+
+async def test_what_the_work_returns_or_raises_comes_through() -> None:
+    async def value() -> int:
+        return 5
+
+    async def failure() -> None:
+        raise KeyError("x")
+
+    assert await to_the_end(value()) == 5
+
+    with pytest.raises(KeyError):
+        await to_the_end(failure())
+
+
+async def test_a_failure_of_cancelled_work_is_not_reported_as_never_retrieved() -> None:
+    async def failure() -> None:
+        await asyncio.sleep(0.01)
+        raise KeyError("x")
+
+    task = asyncio.ensure_future(to_the_end(failure()))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_thread_is_waited_for_when_cancelled() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        time.sleep(0.03)
+        done.append("work")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.005):
+            await in_a_thread(work)
+
+    assert done == ["work"]
+
+
+async def test_items_are_begun_in_order_and_so_many_at_a_time() -> None:
+    begun: list[int] = []
+    now = peak = 0
+
+    async def work(item: int) -> None:
+        nonlocal now, peak
+        begun.append(item)
+        now += 1
+        peak = max(peak, now)
+        await asyncio.sleep(0)
+        now -= 1
+
+    await for_each(range(20), work, width=3)
+    assert begun == list(range(20))
+    assert peak == 3
+
+
+async def test_the_first_failure_is_raised_itself_and_ends_the_rest() -> None:
+    ended: list[str] = []
+
+    async def work(item: int) -> None:
+        if item == 1:
+            raise KeyError(item)
+
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append("other")
+
+    with pytest.raises(KeyError):
+        await for_each(range(2), work, width=2)
+
+    assert ended == ["other"]
+    assert_no_tasks_left()
+
+
+async def test_nothing_to_do_is_done_at_once() -> None:
+    async def work(_: object) -> None:
+        pytest.fail("there is nothing to do")
+
+    await for_each([], work, width=0)
