@@ -321,6 +321,43 @@ async def test_h06_after_a_reboot_windows_are_refused_too() -> None:
         await assert_works(sim, board)
 
 
+@pytest.mark.parametrize("how", ["restart", "reboot"])
+@pytest.mark.parametrize("first", ["exists_file", "read_file", "write_file", "loaded"])
+async def test_h06_a_call_without_a_handle_that_reconnects_does_not_hide_it(how: str, first: str) -> None:
+    async with endangered() as (sim, board):
+        registers = board.mmio(PS, 4096)
+        await registers.write(0, 1)
+        buffer = await board.allocate(64, "u1")
+        buffer[:] = 0xEE
+        await buffer.sync_to_device()
+        await getattr(sim, how)()
+
+        async with _aliases(sim) as (their_window, their_buffer):
+            with suppress(ConnectionLost):
+                match first:
+                    case "exists_file":
+                        await board.exists_file("/tmp")
+                    case "read_file":
+                        await board.read_file("/proc/version")
+                    case "write_file":
+                        await board.write_file("/tmp/file", b"x")
+                    case _:
+                        await board.loaded()
+
+            with pytest.raises(StaleHandle):
+                await buffer.sync_to_device()
+
+            with suppress(BoardRebooted):
+                await registers.write(0, 2)
+                assert how == "restart"
+
+            await buffer.free()
+            assert sim.memory.load(PS) == (2 if how == "restart" else 0)
+            assert sim.counters.live_buffers == 1
+            assert sim.memory.load(their_window) == 0x1111
+            assert sim.memory.read(their_buffer, 64) == b"\x22" * 64
+
+
 @pytest.mark.parametrize("moment", [0.0, 0.001, 0.003, 0.006, 0.01])
 async def test_h06_a_restart_in_the_middle_of_writes_misdirects_none(moment: float) -> None:
     async with endangered() as (sim, board):

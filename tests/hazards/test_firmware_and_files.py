@@ -340,6 +340,33 @@ async def test_h36_firmware_emptied_by_another_host_is_not_programmed() -> None:
         assert only_whole(sim, firmware())
 
 
+async def test_h36_firmware_of_an_earlier_boot_is_not_trusted_by_its_marker() -> None:
+    async with endangered() as (sim, board):
+        await board.download(firmware())
+        stored = {path: sim.files.read_bytes(path) for path in sim.files.paths(f"{FOLDER}/pa_")}
+        await sim.reboot()
+
+        for path, content in stored.items():  # the folder is on a card, and the power failed while it was written
+            sim.files.write_bytes(path, content if path.endswith(".marker") else content[:4096])
+
+        await board.download(firmware())
+        assert only_whole(sim, firmware())
+        await assert_works(sim, board)
+
+
+async def test_h36_what_is_recorded_right_after_a_reboot_belongs_to_the_new_boot() -> None:
+    async with endangered() as (sim, board):
+        await board.download(firmware(seed=1))
+        await sim.reboot()
+        await board.download(firmware(seed=2))
+        (marker,) = [path for path in sim.files.paths(f"{FOLDER}/pa_") if path.endswith(".marker")]
+        assert sim.boot_id.encode() in sim.files.read_bytes(marker)
+
+        async with RemoteDevice(sim.address, timeouts=QUICK) as another:
+            assert (await another.loaded() or pytest.fail("not recorded")).digest == firmware(seed=2).digest
+            assert (await another.download(firmware(seed=2))).uploaded_bytes == 0
+
+
 @pytest.mark.parametrize("state", ["firmware request error", "write init error", "write error", "write complete error"])
 async def test_h37_a_fabric_that_does_not_operate_is_an_error(state: str) -> None:
     async with endangered() as (sim, board):
