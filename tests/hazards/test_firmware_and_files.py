@@ -303,7 +303,7 @@ async def test_h36_a_server_that_dies_in_the_middle_leaves_nothing_that_is_trust
             sim.faults.bandwidth = 100e6
             began = sim.counters.bytes_in
             download = asyncio.create_task(board.download(design))
-            await eventually(lambda began=began, share=number << 19: sim.counters.bytes_in > began + share)  # type: ignore[misc]
+            await eventually(lambda began=began, share=number + 1 << 19: sim.counters.bytes_in > began + share)  # type: ignore[misc]
             await getattr(sim, kind)()
             await asyncio.wait({download})
             assert isinstance(download.exception(), BoardError)
