@@ -29,8 +29,11 @@ T = TypeVar("T")
 
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255  # linux/limits.h; a longer one makes the server throw
 _HARMLESS_DEVICES = ("/dev/shm/",)
-_ENDLESS = re.compile(r"/dev/.*|/proc/(kmsg|kcore|kpage\w+|bus/.*|(\d+|self|thread-self)/(mem|pagemap|map_files/.*))")
-_ENDLESS_SYS = re.compile(r"/sys/kernel/(debug|tracing)/.*")
+# Devices, pipes of the kernel, and the ways through /proc that lead to them.
+_ENDLESS = re.compile(
+    r"/dev/.*|/sys/kernel/(debug|tracing)/.*|/proc/(kmsg|kcore|kpage\w+|bus/.*"
+    r"|(\d+|self|thread-self)/(mem|pagemap|(map_files|fd|task|root|cwd)(/.*)?))"
+)
 _LOCAL_PIECE = 1 << 20
 
 
@@ -149,9 +152,7 @@ class Files:
         if len(path.encode()) > _LONGEST_PATH or any(len(part.encode()) > _LONGEST_NAME for part in path.split("/")):
             raise Misuse(board, f"{path[:40]}... is longer than Linux allows a path to be")
 
-        endless = _ENDLESS.fullmatch(path) or _ENDLESS_SYS.fullmatch(path)
-
-        if endless and not unsafe and not path.startswith(_HARMLESS_DEVICES):
+        if _ENDLESS.fullmatch(path) and not unsafe and not path.startswith(_HARMLESS_DEVICES):
             raise Misuse(
                 board,
                 f"{path} is a device or may never end, and a read of it that is cut off keeps a thread of the board "

@@ -83,7 +83,7 @@ class FirmwareStore:
 
     async def _send(self, bitstream: Bitstream, keep_others: int, report: Report) -> int:
         board, total = self._connection.board, len(bitstream.data)
-        name = self.name(bitstream)
+        name, marker = self.name(bitstream), self._marker(bitstream)  # of the boot in which the upload begins
         others = [other for other in await self._index() if other != name]
 
         for other in others[keep_others:]:
@@ -98,7 +98,7 @@ class FirmwareStore:
             bitstream.data,
             progress=lambda done: report(Progress(board, "upload", done, total)),
         )
-        await self._files.write(self._marker_path(bitstream), self._marker(bitstream))
+        await self._files.write(self._marker_path(bitstream), marker)
         return total
 
     async def _compare(self, bitstream: Bitstream, report: Report) -> None:

@@ -113,12 +113,16 @@ class BoardMemory:
 
     async def free(self) -> None:
         """Give the memory back, after the last use has ended; does nothing if it was freed or its server is gone."""
-        if self.freed:
-            return
+        if not self.freed:
+            await self.retire()
+            await self._pool.free_discarded(self)
 
-        self.abandon()
+    async def retire(self) -> None:
+        """Refuse new uses and wait for those under way; after that the memory is in the pool's list."""
+        if not self.freed:
+            self.abandon()
+
         await self._idle.wait()
-        await self._pool.free_discarded(self)
 
     def abandon(self) -> None:
         """Leave the memory to whoever next holds the board's buffers alone."""
@@ -128,9 +132,11 @@ class BoardMemory:
             self._pool.discard(self)
 
     def check(self) -> None:
-        """Raise `BufferFreed` when the memory was given back."""
+        """Raise `BufferFreed` when the memory was given back, `StaleHandle` when its server is known to be gone."""
         if self.freed:
-            raise BufferFreed(self._connection.board, f"{self} was freed; allocate a new one")
+            raise BufferFreed(self.board, f"{self} was freed; allocate a new one")
+
+        self._connection.check_server(self.server, str(self))
 
     async def _fetch(self, into: memoryview, skip: int, progress: ProgressCallback | None) -> None:
         board, end = self._connection.board, skip + len(into)

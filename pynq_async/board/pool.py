@@ -13,7 +13,7 @@ from weakref import WeakSet
 import anyio
 
 from ..concurrency import to_the_end
-from ..errors import AllocationError, BoardError, OutOfRange, ProtocolViolation, StaleHandle, UnknownHandle
+from ..errors import AllocationError, BoardError, NotOpen, OutOfRange, ProtocolViolation, StaleHandle, UnknownHandle
 from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection, Server
@@ -39,6 +39,7 @@ class MemoryPool:
         self.connection = connection
         self._live: WeakSet[BoardMemory] = WeakSet()
         self._discarded: deque[_Discarded] = deque()
+        self._closed = False
 
     async def allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
         """Allocate memory and learn its addresses; raises `OutOfRange` or `AllocationError`."""
@@ -48,15 +49,19 @@ class MemoryPool:
             raise OutOfRange(connection.board, f"a buffer has 1 to {LARGEST} bytes, not {nbytes}")
 
         async with connection.arbiter.buffers.alone() as hold:
+            if self._closed:
+                raise NotOpen(connection.board, "the board was closed")
+
             await to_the_end(self._free_discarded())
-            server = await connection.current()
+            allocation = _Allocation(self, hold)
             response = await connection.calls.unary(
                 methods.ALLOCATE,
                 m.AllocateRequest(size=nbytes, dtype=dtype, cacheable=cacheable),
                 changing=True,
-                admit=partial(connection.same_server, server, "a new buffer"),
-                straggler=_LateBuffer(self, server, hold),
+                admit=allocation.admit,
+                straggler=allocation,
             )
+            server = allocation.server
 
             if not response.buffer_id:
                 free = await self._how_much_is_free()
@@ -98,11 +103,15 @@ class MemoryPool:
 
     async def close(self) -> None:
         """Free everything that is allocated."""
-        for memory in list(self._live):
-            if not memory.freed:
-                memory.abandon()
+        self._closed = True
 
-        async with self.connection.arbiter.buffers.alone():  # a late allocation keeps it until it is answered
+        async with self.connection.arbiter.buffers.alone():
+            pass  # allocations under way have ended, and a late one has been answered
+
+        for memory in list(self._live):
+            await memory.retire()
+
+        async with self.connection.arbiter.buffers.alone():
             await to_the_end(self._free_discarded())
 
     async def _free_discarded(self) -> dict[str, BoardError]:
@@ -140,19 +149,22 @@ class MemoryPool:
         return f" ({int(found[1]) * 1024} bytes are free, perhaps in pieces)" if found else ""
 
 
-class _LateBuffer:
-    """Keeps the buffers locked until a late allocation is answered, then discards what it brings."""
+class _Allocation:
+    """One call of allocate. If it outlives its caller it keeps the buffers locked, and discards what it brings."""
 
-    def __init__(self, pool: MemoryPool, server: Server, hold: Hold) -> None:
+    def __init__(self, pool: MemoryPool, hold: Hold) -> None:
         self._pool = pool
-        self._server = server
         self._hold = hold
+        self.server = pool.connection.server
+
+    async def admit(self) -> None:
+        self.server = await self._pool.connection.current()
 
     def left(self) -> None:
         self._hold = self._hold.hand_over()
 
     def arrived(self, response: m.AllocateResponse | None) -> None:
         if response is not None and response.buffer_id:
-            self._pool.discard_late(response.buffer_id, self._server)
+            self._pool.discard_late(response.buffer_id, self.server)
 
         self._hold.release()

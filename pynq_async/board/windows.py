@@ -17,6 +17,7 @@ from ..errors import (
     MappingFailed,
     ProtocolViolation,
     RemoteFileNotFound,
+    StaleHandle,
 )
 from ..wire import messages as m
 from ..wire import methods
@@ -80,19 +81,21 @@ class Windows:
             return window.id, window.server
 
         async with self._connection.arbiter.windows.alone():
-            server = await self._connection.current()
+            while True:
+                server = await self._connection.current()
 
-            if window.server is not None and window.server.boot != server.boot:
-                raise BoardRebooted(
-                    self._connection.board,
-                    f"{window} was mapped before the board rebooted; its fabric is empty now: download again and "
-                    "ask for a new window",
-                )
+                if window.server is not None and window.server.boot != server.boot:
+                    raise BoardRebooted(
+                        self._connection.board,
+                        f"{window} was mapped before the board rebooted; its fabric is empty now: download again and "
+                        "ask for a new window",
+                    )
 
-            if window.id is None or window.server != server:
-                window.id, window.server = await self._map(window, server), server
+                if window.id is not None and window.server == server:
+                    return window.id, window.server
 
-            return window.id, window.server
+                with contextlib.suppress(StaleHandle):  # the server was replaced meanwhile, before anything was sent
+                    window.id, window.server = await self._map(window, server), server
 
     def forget_rebooted(self) -> None:
         """Drop the windows of an earlier boot, so that new ones can take their place."""

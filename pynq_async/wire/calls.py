@@ -29,6 +29,8 @@ Answer = TypeVar("Answer", bound=Message, contravariant=True)
 _IN_FLIGHT = 8 << 20  # what the system's and gRPC's buffers were seen to swallow of an upload
 
 # Awaited with the call's slot in hand, directly before the call is started: the place to check what it relies on.
+# Without one a call still waits until the server at the other end is known: no call but those that ask for its identity
+# may bring a lost connection back, or the next one would take a new server for the old.
 Admit: TypeAlias = Callable[[], Awaitable[None]]
 
 
@@ -56,9 +58,13 @@ class Calls:
         timeouts: Timeouts,
         arbiter: Arbiter,
         check_loop: Callable[[], None],
+        reach: Admit,
+        lost: Callable[[], None],
     ) -> None:
         self._channel = channel
         self._check_loop = check_loop
+        self._reach = reach
+        self._lost = lost
         self._board = board
         self._timeouts = timeouts
         self._arbiter = arbiter
@@ -83,9 +89,7 @@ class Calls:
         are cancelled, but the call goes on for as long again and its answer is given to the straggler.
         """
         async with self._arbiter.calls:
-            if admit is not None:
-                await admit()
-
+            await (admit or self._reach)()
             return await self.direct(method, request, changing=changing, straggler=straggler)
 
     async def direct(
@@ -135,16 +139,24 @@ class Calls:
         sink: Callable[[bytes], bool | Awaitable[bool]],
         *,
         admit: Admit | None = None,
-        timeout: float | None = None,
     ) -> bool:
         """Read a stream, giving each raw message to `sink` until it returns True or the stream ends.
 
-        Returns whether the stream ended by itself. Bounded by `timeout` seconds in all, otherwise by the stall
-        timeout. Takes no slot: whoever starts a bulk stream takes one from the arbiter.
+        Returns whether the stream ended by itself; bounded by the stall timeout. Takes no slot: whoever starts a bulk
+        stream takes one from the arbiter.
         """
-        if admit is not None:
-            await admit()
+        await (admit or self._reach)()
+        return await self.direct_pull(method, request, sink)
 
+    async def direct_pull(
+        self,
+        method: Method[Request, Any],
+        request: Request,
+        sink: Callable[[bytes], bool | Awaitable[bool]],
+        *,
+        timeout: float | None = None,
+    ) -> bool:
+        """As `pull`, on whatever connection there is or can be had, and within `timeout` seconds in all."""
         call = self._start(method)(request.SerializeToString(), timeout=timeout)
         watch = StallWatch(call, self._timeouts.stall)
         self._streams.add(call)
@@ -180,9 +192,7 @@ class Calls:
 
         A server that answers early is heard: what it says counts, not the error of the write it interrupted.
         """
-        if admit is not None:
-            await admit()
-
+        await (admit or self._reach)()
         call = self._start(method)()
         finished = _finished(call)
         watch = StallWatch(call, self._timeouts.stall)
@@ -273,9 +283,15 @@ class Calls:
         try:
             raw: bytes = await call  # done: this does not suspend
         except grpc.aio.AioRpcError as error:
-            raise error_for(self._board, method, error.code(), error.details(), changing=changing) from None
+            raise self._failure(method, error, changing=changing) from None
 
         return raw
+
+    def _failure(self, method: Method[Any, Any], error: grpc.aio.AioRpcError, *, changing: bool) -> BoardError:
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            self._lost()
+
+        return error_for(self._board, method, error.code(), error.details(), changing=changing)
 
     def _parse(self, method: Method[Any, Response], raw: bytes) -> Response:
         try:
@@ -336,7 +352,7 @@ class Calls:
         self, method: Method[Any, Any], error: BaseException, watch: "StallWatch", *, changing: bool
     ) -> BaseException:
         if isinstance(error, grpc.aio.AioRpcError):
-            return error_for(self._board, method, error.code(), error.details(), changing=changing)
+            return self._failure(method, error, changing=changing)
 
         task = asyncio.current_task()
 

@@ -83,9 +83,12 @@ class Connection:
         self._process = os.getpid()
         self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
         self.arbiter = Arbiter.of(address.target, limits)
-        self.calls = Calls(self._channel, board, timeouts, self.arbiter, self.check_loop)
+        self.calls = Calls(
+            self._channel, board, timeouts, self.arbiter, self.check_loop, reach=self._reach, lost=self._forget
+        )
         self._identifying = asyncio.Lock()
         self._server: Server | None = None
+        self._known = False  # whether the connection has not broken since the server was asked who it is
         self.services: frozenset[str] = frozenset()
 
     @property
@@ -121,22 +124,25 @@ class Connection:
 
     async def current(self) -> Server:
         """The server at the other end right now; asks it again whenever the connection is not the one last asked."""
-        while self._channel.get_state() is not grpc.ChannelConnectivity.READY or self._server is None:
+        while not self._known or self._channel.get_state() is not grpc.ChannelConnectivity.READY:
             await self._identify()
 
-        return self._server
+        return self.server
 
     async def same_server(self, server: Server, handle: str) -> None:
         """Raise `StaleHandle` or `BoardRebooted` unless `server` is what is at the other end.
 
         Suspends only before the last check: a call started directly afterwards goes to that server.
         """
-        current = await self.current()
+        await self.current()
+        self.check_server(server, handle)
 
-        if current == server:
+    def check_server(self, server: Server, handle: str) -> None:
+        """Raise as `same_server`, by what is known without asking."""
+        if self.server == server:
             return
 
-        if current.boot != server.boot:
+        if self.server.boot != server.boot:
             raise BoardRebooted(
                 self.board, f"{handle} is from before the board rebooted; its fabric is empty now: download again"
             )
@@ -145,7 +151,7 @@ class Connection:
 
     async def unknown_handle(self, server: Server, handle: str) -> BoardError:
         """What it means that the server does not know a handle: it restarted, or another client removed it."""
-        await self._identify()
+        self._forget()
 
         try:
             await self.same_server(server, handle)
@@ -175,19 +181,26 @@ class Connection:
 
         request = m.ReadFileRequest(file_path=path)
 
-        if not await self.calls.pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
+        if not await self.calls.direct_pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
             raise ProtocolViolation(self.board, f"{path} has more than {_SMALL_FILE} bytes")
 
         return bytes(content)
+
+    async def _reach(self) -> None:
+        await self.current()
+
+    def _forget(self) -> None:
+        self._known = False
 
     async def _identify(self) -> None:
         self.check_loop()
 
         async with self._identifying:
-            if self._server is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY:
+            if self._known and self._channel.get_state() is grpc.ChannelConnectivity.READY:
                 return  # somebody else did it while we waited
 
             self._server = await self._connect()
+            self._known = True
 
     async def _connect(self) -> Server:
         """Ask the server who it is until it answers or the connect timeout is over."""

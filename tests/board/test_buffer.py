@@ -346,7 +346,7 @@ async def test_an_allocation_does_not_wait_for_a_running_download_from_the_board
 async def test_cancelled_allocations_leak_nothing() -> None:
     seeded = random.Random(5)
 
-    async with simulated(timeouts=Timeouts(grace=0.005)) as (sim, board):
+    async with simulated() as (sim, board):
         sim.faults.latency = 0.01
 
         for _ in range(60):
