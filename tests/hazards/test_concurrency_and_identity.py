@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -89,6 +90,41 @@ async def test_h01_a_slow_upload_does_not_stop_the_registers() -> None:
 
             assert not upload.done()
             assert not waiting.done()
+
+
+@pytest.mark.parametrize("end", ["closed", "cancelled"])
+@pytest.mark.parametrize("change", ["map", "allocate", "free"])
+async def test_h01_who_leaves_during_a_change_of_a_table_keeps_others_out_until_it_is_over(
+    change: str, end: str
+) -> None:
+    timeouts = replace(QUICK, grace=0.15)
+
+    async with endangered(danger(race_window=0.05), timeouts=timeouts) as (sim, second):
+        first = await RemoteDevice(sim.address, timeouts=timeouts)
+
+        match change:
+            case "map":
+                method, work, other = "mmio.get_mmio", first.mmio(PS).write(0, 1), second.mmio(PS + 4096).write(0, 1)
+            case "allocate":
+                method, work, other = "buffer.allocate", _allocate_and_free(first), _allocate_and_free(second)
+            case _:
+                buffer = await first.allocate(64, "u1")
+                method, work, other = "buffer.freebuffer", buffer.free(), _allocate_and_free(second)
+
+        before = sim.counters.calls[method]
+        leaving = asyncio.create_task(work)
+        await eventually(lambda: sim.counters.calls[method] > before)
+        waiting = asyncio.create_task(other)
+
+        if end == "closed":
+            await first.aclose()
+        else:
+            leaving.cancel()
+
+        await asyncio.wait({leaving})
+        await waiting
+        await first.aclose()
+        await assert_works(sim, second)
 
 
 async def test_h02_overlapping_maps_get_one_id_without_defence() -> None:
@@ -394,7 +430,7 @@ async def test_h06_a_restart_in_the_middle_of_writes_misdirects_none(moment: flo
 
 
 async def test_h06_a_server_replaced_while_the_loop_was_blocked_is_noticed() -> None:
-    with _board_process() as (address, replace):
+    with _board_process() as (address, start_again):
         async with RemoteDevice(address, timeouts=QUICK) as board:
             registers = board.mmio(PS, 4096)
             await registers.write(0, 1)
@@ -402,7 +438,7 @@ async def test_h06_a_server_replaced_while_the_loop_was_blocked_is_noticed() -> 
             buffer[:] = 0xEE
 
             # From here to the next await the loop stands still.
-            replace()
+            start_again()
             time.sleep(0.1)  # noqa: ASYNC251
 
             with grpc.insecure_channel(address) as channel:
@@ -624,14 +660,14 @@ def _board_process() -> Iterator[tuple[str, Any]]:
         process.kill()
         process.communicate()
 
-    def replace() -> None:
+    def start_again() -> None:
         end()
         start(int(address.rpartition(":")[2]))
 
     address = start(0)
 
     try:
-        yield address, replace
+        yield address, start_again
     finally:
         end()
 
