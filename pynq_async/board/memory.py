@@ -6,22 +6,31 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from ..concurrency import for_each
 from ..errors import BufferFreed, ConnectionLost, ProtocolViolation, ServerError, UnknownHandle
 from ..progress import Progress, ProgressCallback
 from ..wire import messages as m
 from ..wire import methods
-from ..wire.channel import Server
+from ..wire.channel import Connection, Server
 from ..wire.framing import frames, payload
 from ..wire.locks import Hold
 from ..wire.methods import Method, Request, Response
 
-if TYPE_CHECKING:
-    from .pool import MemoryPool
-
 T = TypeVar("T")
+
+
+class Pool(Protocol):
+    """Where memory goes that nobody can use any more."""
+
+    connection: Connection
+
+    def discard(self, memory: "BoardMemory") -> None:
+        """Take a buffer to be freed by whoever next holds the board's buffers alone; no I/O."""
+
+    async def free_discarded(self, own: "BoardMemory") -> None:
+        """Free all that was discarded; raise what freeing `own` gave."""
 
 
 class BoardMemory:
@@ -42,7 +51,7 @@ class BoardMemory:
         quiet_at: loop time before which it must not be freed, because a stream was cut off and may still run there.
     """
 
-    def __init__(self, pool: "MemoryPool", identifier: str, server: Server, nbytes: int, *, cacheable: bool) -> None:
+    def __init__(self, pool: Pool, identifier: str, server: Server, nbytes: int, *, cacheable: bool) -> None:
         self.id = identifier
         self.server = server
         self.nbytes = nbytes
