@@ -82,7 +82,7 @@ async def test_h22_hundreds_of_cancelled_allocations_leak_nothing(grace: str) ->
         sim.faults.latency = 0.002
         sim.faults.delay("buffer.allocate", 0.01 if grace == "longer" else QUICK.grace * 1.5)
 
-        for _ in range(60 if grace == "longer" else 10):
+        for _ in range(40 if grace == "longer" else 10):
             allocations = [asyncio.create_task(_hold(board)) for _ in range(2)]
 
             for allocation in allocations[::-1] if chance.randrange(2) else allocations:

@@ -309,7 +309,7 @@ async def test_h06_old_ids_mean_something_else_after_a_restart_without_defence()
 
 async def test_h06_after_a_restart_windows_are_mapped_again_and_buffers_are_stale() -> None:
     async with endangered() as (sim, board):
-        for _ in range(8):
+        for _ in range(5):
             registers = board.mmio(PS, 4096)
             await registers.write(0, 1)
             buffer = await board.allocate(64, "u1")
