@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from pynq_async import RemoteDevice
@@ -10,6 +11,10 @@ from pynq_async.bitstream import synthetic_bitstream
 from pynq_async.sim import SimBoard
 
 from .boards import simulated
+
+# Imported now: its plugin would import it for the summary, and CPython 3.11 can fail to parse a module (AST constructor
+# recursion depth mismatch) when the garbage collector meets gRPC's coroutines meanwhile.
+assert hypothesis
 
 
 @pytest.fixture(autouse=True)

@@ -112,9 +112,7 @@ async def _open_and_close(address: str) -> str:
         return board.model
 
 
-@pytest.mark.parametrize(
-    ("family", "arch"), [("zynq7000", "armv7l"), ("zynqmp", "aarch64"), ("versal", "aarch64")]
-)
+@pytest.mark.parametrize(("family", "arch"), [("zynq7000", "armv7l"), ("zynqmp", "aarch64"), ("versal", "aarch64")])
 @pytest.mark.parametrize("release", ["3.1", "4.0"])
 async def test_a_board_says_what_it_is(family: str, arch: str, release: str) -> None:
     async with simulated(family=family, model="VCK190", release=release) as (_, board):
