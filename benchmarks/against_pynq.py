@@ -29,7 +29,7 @@ BOARDS = 4
 REGISTERS = 1000
 WINDOW = 0x1000_0000
 FILE = "/tmp/benchmark.bin"
-BITSTREAM = Path(__file__).parents[2] / "shared" / "overlays" / "zcu104-base" / "base.bit"
+BITSTREAM = Path(__file__).resolve().parents[2] / "shared" / "overlays" / "zcu104-base" / "base.bit"
 SYNTHETIC_BYTES = 19_311_104
 
 Timed = Callable[[int], Awaitable[float]]
@@ -71,6 +71,8 @@ async def pynq_client(python: str, addresses: list[str]) -> AsyncIterator[Pynq]:
         await pynq.answer()
         yield pynq
     finally:
+        assert process.stdin is not None
+        process.stdin.close()
         await process.communicate()
 
 
