@@ -69,6 +69,7 @@ class Calls:
         self._timeouts = timeouts
         self._arbiter = arbiter
         self._callables: dict[str, Any] = {}
+        self._under_way: set[asyncio.Event] = set()
         self._outliving: set[asyncio.Event] = set()
         self._streams: set[Any] = set()
         self._ending = False
@@ -105,6 +106,8 @@ class Calls:
         deadline = timeout or self._timeouts.call
         call = self._start(method)(request.SerializeToString(), timeout=None if straggler else deadline)
         finished = _finished(call)
+        self._under_way.add(finished)
+        call.add_done_callback(lambda _: self._under_way.discard(finished))
 
         try:
             if straggler is None:
@@ -253,12 +256,16 @@ class Calls:
             call.cancel()
 
     async def close(self) -> None:
-        """End all calls; those that may outlive their caller are waited for, at most the call timeout."""
+        """Start no call any more; short ones under way have the grace to end, those without a caller the timeout."""
+        self._ending = self._closed = True
+
+        with anyio.move_on_after(self._timeouts.grace, shield=True):
+            for finished in list(self._under_way):
+                await finished.wait()
+
         with anyio.move_on_after(self._timeouts.call, shield=True):
             for arrived in list(self._outliving):
                 await arrived.wait()
-
-        self._ending = self._closed = True
 
     def _start(self, method: Method[Any, Any]) -> Any:
         self._check_loop()
@@ -277,13 +284,15 @@ class Calls:
         return callable_
 
     async def _outcome(self, method: Method[Any, Any], call: Any, *, changing: bool) -> bytes:
-        if self._closed:
-            raise closed(self._board, method)
-
         try:
-            raw: bytes = await call  # done: this does not suspend
+            raw: bytes = await call  # done: this does not suspend, so that a cancellation is not ours but the call's
         except grpc.aio.AioRpcError as error:
             raise self._failure(method, error, changing=changing) from None
+        except asyncio.CancelledError:
+            if self._closed:
+                raise closed(self._board, method) from None
+
+            raise
 
         return raw
 
