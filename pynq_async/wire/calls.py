@@ -7,7 +7,7 @@ its outcome is unknown) before it is really cancelled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import anyio
@@ -193,33 +193,41 @@ class Calls:
     ) -> Response:
         """Write a stream of raw messages and return the answer; bounded by the stall timeout.
 
-        A server that answers early is heard: what it says counts, not the error of the write it interrupted.
+        A server that answers early is heard: what it says counts, not that it was interrupted. An error raised by
+        `messages` comes out as it is.
         """
         await (admit or self._reach)()
-        call = self._start(method)()
+        failure: Exception | None = None
+        sent, complete = 0, False
+
+        def feed() -> Iterator[bytes]:
+            nonlocal failure, sent, complete
+
+            try:
+                for message in messages:
+                    yield message  # gRPC asks for the next one when it has handed this one on
+                    watch.progressed()
+                    sent += len(message)
+            except Exception as error:  # gRPC would swallow it
+                failure = error
+                raise
+
+            watch.allow(min(sent / _IN_FLIGHT, 1.0))
+            complete = True
+
+        # Not `call.write`: that waits for ever when the call is cancelled before its metadata is sent.
+        call = self._start(method)(feed())
         finished = _finished(call)
         watch = StallWatch(call, self._timeouts.stall)
         self._streams.add(call)
-        complete = False
-        sent = 0
 
         try:
-            for message in messages:
-                try:
-                    await call.write(message)
-                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                    break  # the call is over; its outcome says why
-
-                watch.progressed()
-                sent += len(message)
-            else:
-                await call.done_writing()
-                watch.allow(min(sent / _IN_FLIGHT, 1.0))
-                complete = True
-
             await finished.wait()
             response = self._parse(method, await self._outcome(method, call, changing=True))
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
+            if failure is not None:
+                raise failure from None
+
             raise self._translated(method, error, watch, changing=True) from _cause(error)
         finally:
             watch.stop()
@@ -233,18 +241,17 @@ class Calls:
 
     async def exchange(self, method: Method[Request, Response], request: Request, timeout: float) -> Response:
         """Send one message into a two-way stream and return the first answer."""
-        call = self._start(method)(timeout=timeout)
+        call = self._start(method)(iter([request.SerializeToString()]), timeout=timeout)
 
         try:
-            await call.write(request.SerializeToString())
             message = await call.read()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            message = grpc.aio.EOF
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(method, error, changing=False) from None
         finally:
             call.cancel()
 
         if message is grpc.aio.EOF:
-            raise error_for(self._board, method, await call.code(), await call.details(), changing=False)
+            raise ProtocolViolation(self._board, f"{method}: no answer")
 
         return self._parse(method, message)
 

@@ -179,3 +179,48 @@ async def test_closing_the_board_ends_streams_under_way_with_a_sentence() -> Non
         for task in (writing, reading):
             with pytest.raises(NotOpen):
                 await task
+
+
+async def test_an_upload_cancelled_before_it_has_begun_ends(sim: SimBoard, board: RemoteDevice) -> None:
+    """grpc.aio's `write` would wait for ever."""
+    for turns in range(12):
+        upload = asyncio.ensure_future(board.write_file("/tmp/file", bytes(3 << 20)))
+
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        parts = board._parts
+        assert parts is not None
+        parts.connection.calls.end_streams()
+
+        async with asyncio.timeout(5):
+            await asyncio.wait({upload})
+
+        assert upload.exception() is None or isinstance(upload.exception(), NotOpen)
+        parts.connection.calls._ending = False
+
+    await board.write_file("/tmp/file", b"x")
+
+
+async def test_what_a_progress_callback_raises_comes_out(sim: SimBoard, board: RemoteDevice) -> None:
+    def fail(_: object) -> None:
+        raise KeyError("mine")
+
+    async with board.allocate(3 << 20, "u1") as buffer:
+        with pytest.raises(KeyError, match="mine"):
+            await buffer.sync_to_device(progress=fail)
+
+        with pytest.raises(KeyError, match="mine"):
+            await buffer.sync_from_device(progress=fail)
+
+        await buffer.sync_to_device()
+
+
+async def test_a_server_that_answers_before_it_has_everything_is_an_error(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(64 << 20, "u1") as buffer:
+        sim.faults.answer("buffer.write", m.BufferWriteResponse())
+
+        with pytest.raises(ServerError, match="stopped before it had everything"):
+            await buffer.sync_to_device()
+
+        assert buffer.torn
