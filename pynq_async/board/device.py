@@ -332,7 +332,7 @@ class _Parts:
         self.fabric = Fabric(connection, self.files, self.record)
 
     async def close(self) -> None:
-        self.connection.calls.end_streams()
+        self.connection.streams.end()
 
         try:
             await self.pool.close()

@@ -136,7 +136,7 @@ class Files:
 
         async with self._slot(path):
             try:
-                await self._connection.calls.push(methods.WRITE_FILE, messages)
+                await self._connection.streams.push(methods.WRITE_FILE, messages)
             except ServerError as error:
                 raise RemoteFileError(
                     self._connection.board, f"{path} could not be written; is there such a folder? ({error})"
@@ -192,7 +192,7 @@ class Files:
 
         async with self._slot(path):
             try:
-                await self._connection.calls.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
+                await self._connection.streams.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
             except UnknownHandle:
                 missing = True
             else:

@@ -105,7 +105,7 @@ class BoardMemory:
         async with self._stream():
             was_torn, self.torn = self.torn, True
             messages = frames(m.BufferWriteRequest(buffer_id=self.id), 2, data, report)
-            await self._known(connection.calls.push(methods.BUFFER_WRITE, messages, admit=self._admit))
+            await self._known(connection.streams.push(methods.BUFFER_WRITE, messages, admit=self._admit))
             self.torn = was_torn and total < self.nbytes
 
         await self._call(methods.FLUSH, m.FlushRequest(buffer_id=self.id), changing=True)
@@ -178,7 +178,7 @@ class BoardMemory:
         async with self._stream() as stream:
             request = m.BufferReadRequest(buffer_id=self.id)
             consume = partial(sink, stream.hold)
-            pull = self._connection.calls.pull(methods.BUFFER_READ, request, consume, admit=self._admit)
+            pull = self._connection.streams.pull(methods.BUFFER_READ, request, consume, admit=self._admit)
             stream.cut = not await self._known(pull)
 
         if position < end:

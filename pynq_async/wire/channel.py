@@ -35,6 +35,8 @@ from . import methods
 from .arbiter import Arbiter
 from .calls import Calls
 from .framing import payload
+from .guard import Guard
+from .streams import Streams
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_http_proxy", 0),  # boards are on the lab's network; a proxy variable must not hijack them
@@ -69,7 +71,7 @@ class Connection:
 
     Attributes:
         board: the name that stands in every error.
-        calls: how everything above makes its calls.
+        calls, streams: how everything above makes its calls.
         arbiter: the locks and limits of this board.
         server: which server process answered last.
         services: the full names of the services it offers.
@@ -83,9 +85,9 @@ class Connection:
         self._process = os.getpid()
         self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
         self.arbiter = Arbiter.of(address.target, limits)
-        self.calls = Calls(
-            self._channel, board, timeouts, self.arbiter, self.check_loop, reach=self._reach, lost=self._forget
-        )
+        guard = Guard(self._channel, board, timeouts, check_loop=self.check_loop, reach=self._reach, lost=self._forget)
+        self.calls = Calls(guard, self.arbiter)
+        self.streams = Streams(guard)
         self._identifying = asyncio.Lock()
         self._server: Server | None = None
         self._known = False  # whether the connection has not broken since the server was asked who it is
@@ -181,7 +183,7 @@ class Connection:
 
         request = m.ReadFileRequest(file_path=path)
 
-        if not await self.calls.direct_pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
+        if not await self.streams.direct_pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
             raise ProtocolViolation(self.board, f"{path} has more than {_SMALL_FILE} bytes")
 
         return bytes(content)
@@ -243,7 +245,7 @@ class Connection:
 
         for method in (methods.REFLECTION_ALPHA, methods.REFLECTION):
             try:
-                answer = await self.calls.exchange(method, request, self.timeouts.call)
+                answer = await self.streams.exchange(method, request, self.timeouts.call)
             except NotSupported:
                 continue
 

@@ -191,13 +191,13 @@ async def test_an_upload_cancelled_before_it_has_begun_ends(sim: SimBoard, board
 
         parts = board._parts
         assert parts is not None
-        parts.connection.calls.end_streams()
+        parts.connection.streams.end()
 
         async with asyncio.timeout(5):
             await asyncio.wait({upload})
 
         assert upload.exception() is None or isinstance(upload.exception(), NotOpen)
-        parts.connection.calls._ending = False
+        parts.connection.streams._ending = False
 
     await board.write_file("/tmp/file", b"x")
 

@@ -1,0 +1,175 @@
+"""Streams of raw messages, for bulk data: bounded by a stall timeout and not by a total one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+import grpc.aio
+
+from ..errors import BoardError, DeadlineExceeded, DeadlineOutcomeUnknown, ProtocolViolation, ServerError
+from .guard import Admit, Guard, finished_event
+from .methods import Method, Request, Response
+from .stall import StallWatch
+from .status import closed
+
+_IN_FLIGHT = 8 << 20  # what the system's and gRPC's buffers were seen to swallow of an upload
+
+
+class Streams:
+    """Streams to and from one board."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._under_way: set[Any] = set()
+        self._ending = False
+
+    async def pull(
+        self,
+        method: Method[Request, Any],
+        request: Request,
+        sink: Callable[[bytes], bool | Awaitable[bool]],
+        *,
+        admit: Admit | None = None,
+    ) -> bool:
+        """Read a stream, giving each raw message to `sink` until it returns True or the stream ends.
+
+        Returns whether the stream ended by itself; bounded by the stall timeout. Takes no slot: whoever starts a bulk
+        stream takes one from the arbiter.
+        """
+        await (admit or self._guard.reach)()
+        return await self.direct_pull(method, request, sink)
+
+    async def direct_pull(
+        self,
+        method: Method[Request, Any],
+        request: Request,
+        sink: Callable[[bytes], bool | Awaitable[bool]],
+        *,
+        timeout: float | None = None,
+    ) -> bool:
+        """As `pull`, on whatever connection there is or can be had, and within `timeout` seconds in all."""
+        call = self._guard.start(method)(request.SerializeToString(), timeout=timeout)
+        watch = StallWatch(call, self._guard.timeouts.stall)
+        self._under_way.add(call)
+
+        try:
+            while True:
+                message = await call.read()
+
+                if message is grpc.aio.EOF:
+                    return True
+
+                watch.progressed()
+
+                enough = sink(message)
+
+                if enough if isinstance(enough, bool) else await enough:
+                    return False
+        except (asyncio.CancelledError, grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            raise self._translated(method, error, watch, changing=False) from _cause(error)
+        finally:
+            watch.stop()
+            self._under_way.discard(call)
+            call.cancel()
+
+    async def push(
+        self,
+        method: Method[Any, Response],
+        messages: Iterable[bytes],
+        *,
+        admit: Admit | None = None,
+    ) -> Response:
+        """Write a stream of raw messages and return the answer; bounded by the stall timeout.
+
+        A server that answers early is heard: what it says counts, not that it was interrupted. An error raised by
+        `messages` comes out as it is.
+        """
+        await (admit or self._guard.reach)()
+        failure: Exception | None = None
+        sent, complete = 0, False
+
+        def feed() -> Iterator[bytes]:
+            nonlocal failure, sent, complete
+
+            try:
+                for message in messages:
+                    yield message  # gRPC asks for the next one when it has handed this one on
+                    watch.progressed()
+                    sent += len(message)
+            except Exception as error:  # gRPC would swallow it
+                failure = error
+                raise
+
+            watch.allow(min(sent / _IN_FLIGHT, 1.0))
+            complete = True
+
+        # Not `call.write`: that waits for ever when the call is cancelled before its metadata is sent.
+        call = self._guard.start(method)(feed())
+        finished = finished_event(call)
+        watch = StallWatch(call, self._guard.timeouts.stall)
+        self._under_way.add(call)
+
+        try:
+            await finished.wait()
+            response = self._guard.parse(method, await self._guard.outcome(method, call, changing=True))
+        except (asyncio.CancelledError, grpc.aio.UsageError) as error:
+            if failure is not None:
+                raise failure from None
+
+            raise self._translated(method, error, watch, changing=True) from _cause(error)
+        finally:
+            watch.stop()
+            self._under_way.discard(call)
+            call.cancel()
+
+        if not complete:
+            raise ServerError(self._guard.board, f"{method}: the board server stopped before it had everything")
+
+        return response
+
+    async def exchange(self, method: Method[Request, Response], request: Request, timeout: float) -> Response:
+        """Send one message into a two-way stream and return the first answer."""
+        call = self._guard.start(method)(iter([request.SerializeToString()]), timeout=timeout)
+
+        try:
+            message = await call.read()
+        except grpc.aio.AioRpcError as error:
+            raise self._guard.failure(method, error, changing=False) from None
+        finally:
+            call.cancel()
+
+        if message is grpc.aio.EOF:
+            raise ProtocolViolation(self._guard.board, f"{method}: no answer")
+
+        return self._guard.parse(method, message)
+
+    def end(self) -> None:
+        """Cut off the bulk streams under way, so that nobody has to wait for them; they end with `NotOpen`."""
+        self._ending = True
+
+        for call in list(self._under_way):
+            call.cancel()
+
+    def _translated(
+        self, method: Method[Any, Any], error: BaseException, watch: StallWatch, *, changing: bool
+    ) -> BaseException:
+        if isinstance(error, grpc.aio.AioRpcError):
+            return self._guard.failure(method, error, changing=changing)
+
+        task = asyncio.current_task()
+
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            return error
+
+        if watch.stalled:
+            kind = DeadlineOutcomeUnknown if changing else DeadlineExceeded
+            return kind(self._guard.board, f"{method}: no progress in {self._guard.timeouts.stall:g} s")
+
+        if self._ending or isinstance(error, grpc.aio.UsageError):
+            return closed(self._guard.board, method)
+
+        return error
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, (asyncio.CancelledError, BoardError)) else error
