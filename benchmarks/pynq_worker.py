@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from pynq.pl_server.embedded_device import DEFAULT_XCLBIN
+from pynq.pl_server.global_state import clear_global_state
 from pynq.pl_server.remote_device import RemoteBitfileHandler, RemoteDevice
 from pynq.pl_server.xclbin_parser import XclBin
 
@@ -87,6 +88,8 @@ def main() -> None:
     # PYNQ prints; its words go to stderr, and only the answers to stdout.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    # A state file that an earlier program left in PYNQ's package would be removed by four threads at once, and fail.
+    clear_global_state()
     worker = Worker(sys.argv[1:])
     answers.write(json.dumps({"ready": str(Path(sys.executable))}) + "\n")
 
