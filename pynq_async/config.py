@@ -20,7 +20,7 @@ class Address:
     port: int = DEFAULT_PORT
 
     def __post_init__(self) -> None:
-        if not self.host or re.search(r"[\s/\x00]", self.host):
+        if not self.host or re.search(r"[\s/@\x00]", self.host):
             raise InvalidArgument(f"{self.host!r} is no host name; write host or host:port, such as 192.168.2.99")
 
         if not 0 < self.port < 65536:

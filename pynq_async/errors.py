@@ -5,6 +5,7 @@
     PynqError
     ├── InvalidArgument (ValueError)        an option, address or path that cannot be right
     ├── BitstreamError (ValueError)         a bitstream file that cannot be used
+    │   ├── BitstreamNotFound (FileNotFoundError)   there is no such file
     │   └── DesignError                     a hardware description that cannot be used
     ├── FarmError                           some boards of a farm failed; says which
     ├── SimulationError                     a simulated board could not be started
@@ -18,7 +19,9 @@
         │   └── NotABoardServer             something answered, but it is no PYNQ.remote server
         ├── ConnectionLost (ConnectionError)    the connection broke during a call
         ├── DeadlineExceeded (TimeoutError)     no answer, or no progress, in time
-        ├── OutcomeUnknown                  second parent of the two above when the call may have been carried out
+        ├── OutcomeUnknown                  the call may have been carried out; it is never repeated
+        │   ├── ConnectionLostOutcomeUnknown    ... because the connection broke (a ConnectionLost too)
+        │   └── DeadlineOutcomeUnknown          ... because no answer came in time (a DeadlineExceeded too)
         ├── StaleHandle                     the buffer or window belongs to a board server that is gone
         │   └── BoardRebooted               ... because the board rebooted: its fabric is empty
         ├── NotSupported                    this board's server does not offer the call
@@ -59,6 +62,10 @@ class BitstreamError(PynqError, ValueError):
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = str(path)
+
+
+class BitstreamNotFound(BitstreamError, FileNotFoundError):
+    """There is no such bitstream file."""
 
 
 class DesignError(BitstreamError):

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..errors import BitstreamError
+from ..errors import BitstreamError, BitstreamNotFound
 
 BITSTREAM_LIMIT = 512 * 1024 * 1024
 DESCRIPTION_LIMIT = 64 * 1024 * 1024
@@ -19,7 +19,8 @@ def read_file(path: str | os.PathLike[str], limit: int, error: type[BitstreamErr
             with open(path, "rb") as file:
                 data = file.read(status.st_size + 1)
     except FileNotFoundError:
-        raise error(path, "there is no such file") from None
+        missing = BitstreamNotFound if error is BitstreamError else error
+        raise missing(path, "there is no such file") from None
     except OSError as cause:
         raise error(path, f"cannot be read: {cause.strerror or cause}") from cause
     except ValueError as cause:

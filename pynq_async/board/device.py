@@ -119,6 +119,11 @@ class RemoteDevice:
         return self._open_parts.identity.model
 
     @property
+    def boot_id(self) -> str:
+        """The boot id of the board's kernel: another one after each reboot, the same by whatever address."""
+        return self._open_parts.connection.server.boot
+
+    @property
     def services(self) -> frozenset[str]:
         """Full names of the gRPC services that the board offers, as its server lists them."""
         return self._open_parts.connection.services
@@ -214,10 +219,10 @@ class RemoteDevice:
             if design is None and bitstream.description is not None:
                 design = await load_design(bitstream)
 
-            sent = await parts.firmware.bring(bitstream, read_back=verify == "full", report=report)
             before = await parts.record.read()
+            sent = await parts.firmware.bring(bitstream, read_back=verify == "full", report=report)
 
-            if not partial:
+            if not partial and (before is not None or design is not None):
                 await stop_shutdown_managers(
                     parts.connection, parts.windows, before.shutdown_managers if before else {}
                 )
@@ -225,7 +230,8 @@ class RemoteDevice:
                 if clocks and design is not None:
                     await parts.clocks.apply(design)
 
-            await parts.firmware.confirm(bitstream)
+                await parts.firmware.confirm(bitstream)
+
             record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
             await parts.fabric.program(bitstream, record, flags=PARTIAL if partial else FULL, report=report)
 

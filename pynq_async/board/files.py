@@ -60,17 +60,17 @@ class Files:
         """
         path = self.checked(path, unsafe=unsafe)
 
-        async def attempt() -> bytes:
-            content = bytearray()
+        try:
+            return await self._again(lambda: self._read(path, max_bytes, progress))
+        except UnknownHandle:
+            raise await self._not_found(path) from None
 
-            def keep(data: memoryview) -> bool:
-                content.extend(data)
-                return False
-
-            await self._pull(path, max_bytes, progress, keep)
-            return bytes(content)
-
-        return await self._again(attempt)
+    async def read_own(self, path: str) -> bytes | None:
+        """A file that this package keeps on the board; None when there is none."""
+        try:
+            return await self._again(lambda: self._read(path, None, None))
+        except UnknownHandle:
+            return None
 
     async def read_to(
         self,
@@ -105,6 +105,8 @@ class Files:
         try:
             await self._again(attempt)
             await in_a_thread(lambda: partial.replace(target))
+        except UnknownHandle:
+            raise await self._not_found(path) from None
         finally:
             await in_a_thread(lambda: partial.unlink(missing_ok=True))
 
@@ -166,6 +168,16 @@ class Files:
         arbiter = self._connection.arbiter
         return arbiter.calls if path.startswith(("/proc/", "/sys/")) else arbiter.streams
 
+    async def _read(self, path: str, max_bytes: int | None, progress: ProgressCallback | None) -> bytes:
+        content = bytearray()
+
+        def keep(data: memoryview) -> bool:
+            content.extend(data)
+            return False
+
+        await self._pull(path, max_bytes, progress, keep)
+        return bytes(content)
+
     async def _pull(
         self,
         path: str,
@@ -191,15 +203,7 @@ class Files:
             return keep(data)
 
         async with self._slot(path):
-            try:
-                await self._connection.streams.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
-            except UnknownHandle:
-                missing = True
-            else:
-                missing = False
-
-        if missing:
-            raise await self._not_found(path)
+            await self._connection.streams.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
 
     async def _not_found(self, path: str) -> RemoteFileNotFound | BoardExhausted:
         if await self.exists(path):

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from ..bitstream import Bitstream
 from ..config import Limits
-from ..errors import FirmwareRejected, RemoteFileNotFound
+from ..errors import FirmwareRejected
 from ..progress import Progress
 from ..wire.channel import Connection
 from .files import Files
@@ -39,18 +39,9 @@ class FirmwareStore:
         """The name under which the FPGA manager finds a bitstream."""
         return f"pa_{bitstream.digest[:32]}_{len(bitstream.data)}.bin"
 
-    async def is_whole(self, bitstream: Bitstream) -> bool:
-        """Whether the board has the bitstream with a marker of this boot."""
-        try:
-            found = await self._files.read(self._marker_path(bitstream))
-        except RemoteFileNotFound:
-            return False
-
-        return found == self._marker(bitstream)
-
     async def confirm(self, bitstream: Bitstream) -> None:
         """Raise `FirmwareRejected` when another host has emptied the bitstream since it was brought."""
-        if not await self.is_whole(bitstream):
+        if await self._found_marker(bitstream) != self._marker(bitstream):
             raise FirmwareRejected(
                 self._connection.board,
                 f"another host emptied {bitstream.name} on the board before it was programmed; download it again",
@@ -62,26 +53,26 @@ class FirmwareStore:
         Raises `FirmwareRejected` when it does not arrive whole; nothing will trust what is there then.
         """
         sent = 0
+        kept_others = [0, self._keep - 1]  # if it did not fit beside the others, it may without them
+        found = await self._found_marker(bitstream)
 
-        if not await self.is_whole(bitstream):
-            sent = await self._send(bitstream, self._keep - 1, report)
-
-            if not await self.is_whole(bitstream):  # the disk is full, as far as one can tell: try without the others
-                sent += await self._send(bitstream, 0, report)
-
-            if not await self.is_whole(bitstream):
+        while found != self._marker(bitstream):
+            if not kept_others:
                 raise FirmwareRejected(
                     self._connection.board,
                     f"{FOLDER} on the board has no room for the {len(bitstream.data)} bytes of {bitstream.name}, or "
                     "cannot be written; nothing was programmed",
                 )
 
+            sent += await self._send(bitstream, kept_others.pop(), report, marked=found is not None)
+            found = await self._found_marker(bitstream)
+
         if read_back:
             await self._compare(bitstream, report)
 
         return sent
 
-    async def _send(self, bitstream: Bitstream, keep_others: int, report: Report) -> int:
+    async def _send(self, bitstream: Bitstream, keep_others: int, report: Report, *, marked: bool) -> int:
         board, total = self._connection.board, len(bitstream.data)
         name, marker = self.name(bitstream), self._marker(bitstream)  # of the boot in which the upload begins
         others = [other for other in await self._index() if other != name]
@@ -92,7 +83,10 @@ class FirmwareStore:
 
         # In this order: whatever is cut off where, no marker stands beside a firmware that is not whole.
         await self._files.write(INDEX, "".join(f"{known}\n" for known in [name, *others[:keep_others]]).encode())
-        await self._files.write(self._marker_path(bitstream), b"")
+
+        if marked:
+            await self._files.write(self._marker_path(bitstream), b"")
+
         await self._files.write(
             f"{FOLDER}/{name}",
             bitstream.data,
@@ -121,12 +115,11 @@ class FirmwareStore:
 
     async def _index(self) -> list[str]:
         """Our firmware on the board, newest first; anything else in the index is ignored."""
-        try:
-            text = (await self._files.read(INDEX)).decode("ascii", "replace")
-        except RemoteFileNotFound:
-            return []
-
+        text = (await self._files.read_own(INDEX) or b"").decode("ascii", "replace")
         return [line for line in dict.fromkeys(text.splitlines()) if _NAME.fullmatch(line)]
+
+    async def _found_marker(self, bitstream: Bitstream) -> bytes | None:
+        return await self._files.read_own(self._marker_path(bitstream))
 
     def _marker_path(self, bitstream: Bitstream) -> str:
         return f"{FOLDER}/{self.name(bitstream)}.marker"

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from zlib import crc32
 
 from ..bitstream import Bitstream, Design
-from ..errors import RemoteFileNotFound
 from ..wire.channel import Connection
 from .files import Files
 
@@ -61,11 +60,7 @@ class LoadedRecord:
 
     async def read(self) -> Record | None:
         """The record of this boot with a design that is loaded; None without one, or if it is torn or unfinished."""
-        try:
-            text = (await self._files.read(RECORD)).decode("utf-8", "replace")
-        except RemoteFileNotFound:
-            return None
-
+        text = (await self._files.read_own(RECORD) or b"").decode("utf-8", "replace")
         body, _, check = text.rstrip("\n").rpartition(" ")
 
         if check != _checksum(body):

@@ -11,7 +11,9 @@ from .windows import Windows
 
 
 async def stop_shutdown_managers(connection: Connection, windows: Windows, managers: Mapping[str, int]) -> None:
-    """Ask each manager for quiet and wait for it; one that does not answer is a `RuntimeWarning`, as in PYNQ."""
+    """Ask each manager for quiet and wait for it; those that do not answer are a `RuntimeWarning`, as in PYNQ."""
+    noisy = []
+
     for name, address in managers.items():
         manager = MMIO(connection, windows, address, 4)
         await manager.write(regs.CONTROL, regs.REQUEST)
@@ -19,9 +21,12 @@ async def stop_shutdown_managers(connection: Connection, windows: Windows, manag
         try:
             await manager.wait_for(regs.CONTROL, 0xFFFF_FFFF, regs.ALL_QUIET, connection.timeouts.shutdown)
         except DeadlineExceeded:
-            warnings.warn(
-                f"{connection.board}: shutdown manager {name} at {address:#x} did not report quiet; was the design "
-                "that is recorded as loaded replaced by another tool?",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            noisy.append(f"{name} at {address:#x}")
+
+    if noisy:
+        warnings.warn(
+            f"{connection.board}: no quiet from shutdown manager {', '.join(noisy)}; is another design loaded than "
+            "recorded?",
+            RuntimeWarning,
+            stacklevel=2,
+        )

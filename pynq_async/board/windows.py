@@ -16,7 +16,6 @@ from ..errors import (
     MappingBudgetExceeded,
     MappingFailed,
     ProtocolViolation,
-    RemoteFileNotFound,
     StaleHandle,
 )
 from ..wire import messages as m
@@ -87,8 +86,8 @@ class Windows:
                 if window.server is not None and window.server.boot != server.boot:
                     raise BoardRebooted(
                         self._connection.board,
-                        f"{window} was mapped before the board rebooted; its fabric is empty now: download again and "
-                        "ask for a new window",
+                        f"{window} is from before the board rebooted; the fabric is empty now: download again, then "
+                        "ask for new windows and buffers",
                     )
 
                 if window.id is not None and window.server == server:
@@ -153,11 +152,7 @@ class Windows:
 
     async def _recorded(self, server: Server) -> dict[tuple[int, int], str]:
         """The windows that others have recorded for this life of the server; torn lines are not believed."""
-        try:
-            text = (await self._files.read(RECORD)).decode("ascii", "replace")
-        except RemoteFileNotFound:
-            return {}
-
+        text = (await self._files.read_own(RECORD) or b"").decode("ascii", "replace")
         windows = {}
 
         for line in text.splitlines():

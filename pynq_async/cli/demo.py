@@ -141,7 +141,10 @@ async def _addresses(plan: _Plan, bitstream: Bitstream | None) -> AsyncIterator[
     firmware = len(bitstream.data) if bitstream else 0
 
     if not plan.as_json:
-        say(f"Starting {plan.boards} simulated boards ({MODELS[family]}) ...", file=sys.stderr)
+        say(
+            f"Starting {plan.boards} simulated {'board' if plan.boards == 1 else 'boards'} ({MODELS[family]}) ...",
+            file=sys.stderr,
+        )
 
     async with spawn(
         plan.boards,
@@ -255,8 +258,9 @@ class _Outcome:
             f"{count} {'board' if count == 1 else 'boards'} together: "
             f"{rate_text(self._totals.get('to_board'))} MB/s to the boards, "
             f"{rate_text(self._totals.get('from_board'))} MB/s from them; "
-            f"{self._seconds:.1f} s in all. The event loop was never late by more than {1000 * self._lateness:.0f} ms."
+            f"{self._seconds:.1f} s in all."
         )
+        out.print(f"The event loop was never late by more than {1000 * self._lateness:.0f} ms.")
 
 
 def _mb(rate: float | None) -> float | None:

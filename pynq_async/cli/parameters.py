@@ -37,6 +37,14 @@ def to_integer(_context: click.Context, _parameter: click.Parameter, text: str) 
         raise click.BadParameter(f"{text!r} is no number; write 0x4125_0000, 1092943872 or 0b1010") from None
 
 
+def to_register(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """Read a register's address, which must be written 0x...: a forgotten prefix would be another address."""
+    if not text.lower().startswith("0x"):
+        raise click.BadParameter(f"{text!r} is no address; write it as 0x4125_0000")
+
+    return to_integer(_context, _parameter, text)
+
+
 def address_argument(function: F) -> F:
     """The one ADDRESS of a command."""
     return click.argument("address", metavar="ADDRESS", callback=to_address)(function)

@@ -5,7 +5,7 @@ import click
 from ..board.device import RemoteDevice
 from ..config import Address, Timeouts
 from .output import say, say_json
-from .parameters import address_argument, examples, json_option, timeout_option, to_integer
+from .parameters import address_argument, examples, json_option, timeout_option, to_integer, to_register
 from .running import carry_out
 
 _WORD = 4
@@ -13,7 +13,7 @@ _LINE = 16  # bytes shown in a line
 
 
 def _to_register(context: click.Context, parameter: click.Parameter, text: str) -> int:
-    register = to_integer(context, parameter, text)
+    register = to_register(context, parameter, text)
 
     if register < 0 or register % _WORD:
         raise click.BadParameter(f"{text} is no multiple of {_WORD}: registers are 32 bits wide")

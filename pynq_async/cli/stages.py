@@ -163,7 +163,7 @@ async def _manager(board: RemoteDevice) -> str:
     if "error" in state:
         raise StageFailed(f"the last programming of the fabric ended in {state!r}; download a design, or see dmesg")
 
-    return f"its state is {state!r}"
+    return "nothing was programmed since the board booted" if state == "unknown" else f"its state is {state!r}"
 
 
 async def _firmware(board: RemoteDevice) -> str:

@@ -96,7 +96,12 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
         async def call(board: RemoteDevice) -> None:
             try:
-                results[board.name] = await fn(board)
+                answer = fn(board)
+
+                if not isinstance(answer, Awaitable):
+                    raise TypeError("run() needs an async function; this one returned at once")
+
+                results[board.name] = await answer
             except Exception as error:
                 failures[board.name] = error
 
@@ -153,6 +158,14 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
         return [self._boards[name] for name in dict.fromkeys(names)]
 
+    def _check_distinct(self) -> None:
+        """Two names of one board would program it twice at once."""
+        names: dict[str, str] = {}
+
+        for board in self._boards.values():
+            if (other := names.setdefault(board.boot_id, board.name)) != board.name:
+                raise InvalidArgument(f"{other} and {board.name} are the same board; leave one out")
+
     async def _open(self) -> "BoardFarm":
         if self._opened:
             raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
@@ -161,6 +174,7 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
         try:
             await self.run(_open)
+            self._check_distinct()
         except BaseException:
             await self.aclose()
             raise

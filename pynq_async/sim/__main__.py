@@ -46,6 +46,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         interrupt=arguments.interrupt,
         model_cache=arguments.model_cache,
+        digests=False,
     )
     board.faults.latency = arguments.latency
     board.faults.bandwidth = arguments.bandwidth

@@ -81,6 +81,7 @@ class SimBoard:
         services: Collection[str] | None = None,
         interrupt: bool = False,
         plain_sysfs: bool = False,
+        digests: bool = True,
         model_cache: bool = False,
     ) -> None:
         """Make a board that is switched off; `serve` switches it on.
@@ -96,6 +97,8 @@ class SimBoard:
             seed: of everything random, such as shuffled writes.
             services: the packages served, such as `{"mmio", "buffer"}`; None is what the release has.
             interrupt: also serve the interrupt service that is proposed upstream.
+            digests: whether what was programmed is hashed for `counters.programmed`; a process of its own, into which
+                nobody can look, saves the time.
             plain_sysfs: the FPGA manager's files read back what was written, as plain files do.
             model_cache: cacheable buffers have bytes of their own until they are flushed or invalidated.
 
@@ -131,6 +134,7 @@ class SimBoard:
             name=self.family.manager,
             needs_sync=self.family.name != "versal",
             plain=plain_sysfs,
+            digests=digests,
             wipe=lambda: self.memory.clear(*self.family.logic),
             panic=self._panic,
         )

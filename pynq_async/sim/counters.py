@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ProgramEvent:
-    """One attempt to program the fabric: what was found under `name` and how it ended."""
+    """One attempt to program the fabric: what was found under `name` and how it ended; `digest` is its SHA-256."""
 
     name: str
     digest: str

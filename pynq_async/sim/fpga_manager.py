@@ -41,6 +41,7 @@ class FpgaManager:
         name: str,
         needs_sync: bool,
         plain: bool,
+        digests: bool,
         wipe: Callable[[], None],
         panic: Callable[[str], Awaitable[None] | None],
     ) -> None:
@@ -56,6 +57,7 @@ class FpgaManager:
         self._wipe = wipe
         self._panic = panic
         self._timer: asyncio.TimerHandle | None = None
+        self._digests = digests
         self._plain = {"flags": b"0", "state": b"operating", "name": name.encode(), "firmware": b""} if plain else None
 
         for file, store in (("flags", self._store_flags), ("firmware", self._store_firmware)):
@@ -147,7 +149,7 @@ class FpgaManager:
     def _program(self, name: str) -> None:
         partial = bool(self.flags & 1)
         data = self._read(name)
-        digest = hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest() if self._digests else ""
         self.state = self._faults.program_state or self._verdict(data)
         ok = self.state == "operating"
         self._counters.programmed.append(ProgramEvent(name, digest, len(data), partial, ok, self.state))

@@ -31,16 +31,16 @@ class Arbiter:
         self.programming = False
 
     @classmethod
-    def of(cls, target: str, limits: Limits) -> "Arbiter":
-        """The arbiter of the board at `target`: the same one for everybody on this loop, made by the first."""
+    def of(cls, boot: str, limits: Limits) -> "Arbiter":
+        """The arbiter of the board with this boot id: the same one for everybody on this loop, made by the first."""
         boards = _ARBITERS.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        arbiter = boards.get(target)
+        arbiter = boards.get(boot)
 
         if arbiter is None:
-            arbiter = boards[target] = cls(limits)
+            arbiter = boards[boot] = cls(limits)
 
         return arbiter
 
 
-# Two RemoteDevices of one address must share their locks, or the server's races come back.
+# Two RemoteDevices of one board, whatever names they reach it by, must share locks, or the server's races come back.
 _ARBITERS: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Arbiter]] = WeakKeyDictionary()

@@ -5,6 +5,7 @@ caller gives back the lock it held. So a cancelled caller's call is given a shor
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -32,7 +33,7 @@ class Straggler(Protocol[Answer]):
 class Calls:
     """Short calls to one board; one that is `changing` it fails with an `OutcomeUnknown` when its answer is lost."""
 
-    def __init__(self, guard: Guard, arbiter: Arbiter) -> None:
+    def __init__(self, guard: Guard, arbiter: Callable[[], Arbiter]) -> None:
         self._guard = guard
         self._arbiter = arbiter
         self._under_way: set[asyncio.Event] = set()
@@ -52,7 +53,7 @@ class Calls:
         With a `straggler` the call may outlive its caller: our waiting ends after the allocate timeout, or when we
         are cancelled, but the call goes on for as long again and its answer is given to the straggler.
         """
-        async with self._arbiter.calls:
+        async with self._arbiter().calls:
             await (admit or self._guard.reach)()
             return await self.direct(method, request, changing=changing, straggler=straggler)
 

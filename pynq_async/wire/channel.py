@@ -26,6 +26,7 @@ from ..errors import (
     NotABoardServer,
     NotSupported,
     ProtocolViolation,
+    ServerError,
     StaleHandle,
     UnknownHandle,
     WrongLoop,
@@ -54,6 +55,17 @@ _STAT = "/proc/self/stat"
 _SMALL_FILE = 1 << 20  # nothing under /proc that is read here comes near it
 
 
+# gRPC's words for why there is no connection, and ours.
+_NO_SUCH_HOST = ("DNS resolution failed", "Domain name not found")
+_PLAINLY = {
+    "Connection refused": "the connection was refused",
+    "No route to host": "there is no route to it",
+    "Network is unreachable": "its network is unreachable",
+    "http1": "what answers there speaks HTTP/1",
+    "reset by peer": "the connection was reset",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """One life of a board server: the kernel's boot id, the process id and its start time in clock ticks."""
@@ -72,7 +84,6 @@ class Connection:
     Attributes:
         board: the name that stands in every error.
         calls, streams: how everything above makes its calls.
-        arbiter: the locks and limits of this board.
         server: which server process answered last.
         services: the full names of the services it offers.
     """
@@ -84,12 +95,13 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
-        self.arbiter = Arbiter.of(address.target, limits)
+        self._limits = limits
         guard = Guard(self._channel, board, timeouts, check_loop=self.check_loop, reach=self._reach, lost=self._forget)
-        self.calls = Calls(guard, self.arbiter)
+        self.calls = Calls(guard, lambda: self.arbiter)
         self.streams = Streams(guard)
         self._identifying = asyncio.Lock()
         self._server: Server | None = None
+        self._arbiter: Arbiter | None = None
         self._known = False  # whether the connection has not broken since the server was asked who it is
         self.services: frozenset[str] = frozenset()
 
@@ -98,6 +110,12 @@ class Connection:
         """Which server process answered last."""
         assert self._server is not None, "open() comes first"
         return self._server
+
+    @property
+    def arbiter(self) -> Arbiter:
+        """The locks and limits of this board."""
+        assert self._arbiter is not None, "open() comes first"
+        return self._arbiter
 
     async def open(self) -> None:
         """Connect and learn the server's identity and services; raises `ConnectError` or `NotABoardServer`."""
@@ -146,10 +164,14 @@ class Connection:
 
         if self.server.boot != server.boot:
             raise BoardRebooted(
-                self.board, f"{handle} is from before the board rebooted; its fabric is empty now: download again"
+                self.board,
+                f"{handle} is from before the board rebooted; the fabric is empty now: download again, then ask for "
+                "new windows and buffers",
             )
 
-        raise StaleHandle(self.board, f"{handle} is from before the board server restarted; it is gone on the board")
+        raise StaleHandle(
+            self.board, f"{handle} is from before the board server restarted and is gone there; allocate a new one"
+        )
 
     async def unknown_handle(self, server: Server, handle: str) -> BoardError:
         """What it means that the server does not know a handle: it restarted, or another client removed it."""
@@ -202,25 +224,36 @@ class Connection:
                 return  # somebody else did it while we waited
 
             self._server = await self._connect()
+            self._arbiter = Arbiter.of(self._server.boot, self._limits)
             self._known = True
 
     async def _connect(self) -> Server:
         """Ask the server who it is until it answers or the connect timeout is over."""
-        trouble = "no answer"
+        trouble: BoardError | None = None
 
         with anyio.move_on_after(self.timeouts.connect):
             while True:
                 try:
                     return await self._read_identity()
                 except (ConnectionLost, DeadlineExceeded) as error:
-                    trouble = str(error).removeprefix(f"{self.board}: ")
+                    trouble = error
+
+                    if any(sign in str(error) for sign in _NO_SUCH_HOST):
+                        break
+
                     await anyio.sleep(0.1)
 
+        if trouble is not None and any(sign in str(trouble) for sign in _NO_SUCH_HOST):
+            raise ConnectError(
+                self.board, f"there is no host called {self.address.host}; check the address"
+            ) from trouble
+
+        seen = next((plain for sign, plain in _PLAINLY.items() if sign in str(trouble)), "no answer")
         raise ConnectError(
             self.board,
-            f"no connection to {self.address.target} within {self.timeouts.connect:g} s ({trouble}); "
-            "is the board on, on this network, and is its pynq-remote service running?",
-        )
+            f"no connection to {self.address.target} within {self.timeouts.connect:g} s: {seen}; is the board on, on "
+            "this network, and is its pynq-remote service running?",
+        ) from trouble
 
     async def _read_identity(self) -> Server:
         try:
@@ -228,8 +261,9 @@ class Connection:
             boot = (await self.kernel_file(_BOOT_ID)).strip()
         except NotSupported as error:
             raise NotABoardServer(
-                self.board, f"what answers at {self.address.target} is no PYNQ.remote server ({error})"
-            ) from None
+                self.board,
+                f"what answers at {self.address.target} is no PYNQ.remote server; check the address and the port",
+            ) from error
 
         # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.
         match = re.fullmatch(r"(\d+) \(.*\) (.+)\n?", stat, re.DOTALL)
@@ -246,7 +280,7 @@ class Connection:
         for method in (methods.REFLECTION_ALPHA, methods.REFLECTION):
             try:
                 answer = await self.streams.exchange(method, request, self.timeouts.call)
-            except NotSupported:
+            except (NotSupported, ServerError, ConnectionLost):  # an early refusal can look like a broken connection
                 continue
 
             return frozenset(service.name for service in answer.list_services_response.service)

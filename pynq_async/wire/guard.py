@@ -15,12 +15,16 @@ from google.protobuf.message import DecodeError
 from ..config import Timeouts
 from ..errors import BoardError, ProtocolViolation, ServerError
 from .methods import Method, Response
-from .status import closed, error_for
+from .status import closed, cut_off, error_for
 
 # Awaited with the call's slot in hand, directly before the call is started: the place to check what it relies on.
 # Without one a call still waits until the server at the other end is known: no call but those that ask for its identity
 # may bring a lost connection back, or the next one would take a new server for the old.
 Admit: TypeAlias = Callable[[], Awaitable[None]]
+
+
+# What grpc.aio says when it could not write to a stream that is gone: the server has nothing to do with it.
+_BROKEN_WRITE = "Internal error from Core"
 
 
 class Guard:
@@ -77,7 +81,7 @@ class Guard:
             raise self.failure(method, error, changing=changing) from None
         except asyncio.CancelledError:
             if self.closed:
-                raise closed(self.board, method) from None
+                raise cut_off(self.board, method) from None
 
             raise
 
@@ -85,10 +89,15 @@ class Guard:
 
     def failure(self, method: Method[Any, Any], error: grpc.aio.AioRpcError, *, changing: bool) -> BoardError:
         """What a failure means; that the connection is lost is passed on."""
-        if error.code() is grpc.StatusCode.UNAVAILABLE:
+        code = error.code()
+
+        if code is grpc.StatusCode.INTERNAL and error.details() == _BROKEN_WRITE:
+            code = grpc.StatusCode.UNAVAILABLE
+
+        if code is grpc.StatusCode.UNAVAILABLE:
             self._lost()
 
-        return error_for(self.board, method, error.code(), error.details(), changing=changing)
+        return error_for(self.board, method, code, error.details(), changing=changing)
 
     def parse(self, method: Method[Any, Response], raw: bytes) -> Response:
         """The message in a raw answer; an error the server put into it is raised as `ServerError`."""

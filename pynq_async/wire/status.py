@@ -20,11 +20,12 @@ from ..errors import (
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a status code means: the error of a call that only reads, of one that changes the board, and a sentence."""
+    """What a status code means: the error of a call that only reads, of one that changes the board, and its words."""
 
     reading: type[BoardError]
     changing: type[BoardError]
     sentence: str
+    advice: str = ""
 
 
 def _same(error: type[BoardError], sentence: str) -> Meaning:
@@ -41,7 +42,7 @@ MEANINGS: dict[grpc.StatusCode, Meaning] = {
     grpc.StatusCode.UNKNOWN: _FAILED,
     grpc.StatusCode.INVALID_ARGUMENT: _same(ProtocolViolation, "the board server refused the request"),
     grpc.StatusCode.DEADLINE_EXCEEDED: Meaning(
-        DeadlineExceeded, DeadlineOutcomeUnknown, "no answer in time; is the board alive?"
+        DeadlineExceeded, DeadlineOutcomeUnknown, "no answer in time", advice="; is the board alive?"
     ),
     grpc.StatusCode.NOT_FOUND: _same(UnknownHandle, "the board server does not know what it was asked for"),
     grpc.StatusCode.ALREADY_EXISTS: _FAILED,
@@ -66,12 +67,17 @@ def error_for(board: str, method: object, code: grpc.StatusCode, details: str | 
     kind = meaning.changing if changing else meaning.reading
     unknown = "; it may have been carried out" if kind in _UNKNOWN_OUTCOMES else ""
     said = f" ({code.name}: {details})" if details else f" ({code.name})"
-    return kind(board, f"{method}: {meaning.sentence}{unknown}{said}")
+    return kind(board, f"{method}: {meaning.sentence}{unknown}{meaning.advice}{said}")
+
+
+def cut_off(board: str, method: object) -> NotOpen:
+    """The error for a call under which the board was closed."""
+    return NotOpen(board, f"{method}: the board was closed during the call")
 
 
 def closed(board: str, method: object) -> NotOpen:
-    """The error for a call whose channel was closed under it."""
-    return NotOpen(board, f"{method}: the board was closed during the call")
+    """The error for a call that comes too late."""
+    return NotOpen(board, f"{method}: the board is closed; open it again")
 
 
 _UNKNOWN_OUTCOMES = (ConnectionLostOutcomeUnknown, DeadlineOutcomeUnknown)

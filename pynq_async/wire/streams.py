@@ -10,7 +10,7 @@ from ..errors import BoardError, DeadlineExceeded, DeadlineOutcomeUnknown, Proto
 from .guard import Admit, Guard, finished_event
 from .methods import Method, Request, Response
 from .stall import StallWatch
-from .status import closed
+from .status import cut_off
 
 _IN_FLIGHT = 8 << 20  # what the system's and gRPC's buffers were seen to swallow of an upload
 
@@ -166,7 +166,7 @@ class Streams:
             return kind(self._guard.board, f"{method}: no progress in {self._guard.timeouts.stall:g} s")
 
         if self._ending or isinstance(error, grpc.aio.UsageError):
-            return closed(self._guard.board, method)
+            return cut_off(self._guard.board, method)
 
         return error
 

@@ -88,7 +88,7 @@ async def test_a_shutdown_manager_that_does_not_answer_is_a_warning(zynqmp_file:
     ):
         await board.download(zynqmp_file, design=design)
 
-        with pytest.warns(RuntimeWarning, match=rf"^{board.name}: shutdown manager dfx_0 at 0xa0000000"):
+        with pytest.warns(RuntimeWarning, match=rf"^{board.name}: no quiet from shutdown manager dfx_0 at 0xa0000000"):
             await board.download(zynqmp_file, design=design)
 
         assert len(sim.counters.programmed) == 2

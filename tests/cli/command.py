@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,11 @@ class Ended:
         (line,) = self.err.splitlines()
         assert line.startswith("error: ")
         return line.removeprefix("error: ")
+
+
+def heed_interrupts() -> None:
+    """In a child before it begins: a shell that runs the tests in the background makes all below it ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def pynq_async(*arguments: object, **environment: str) -> Ended:

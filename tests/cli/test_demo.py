@@ -14,7 +14,7 @@ from pynq_async.bitstream import synthetic_bitstream
 from pynq_async.cli.traffic import _fill, _first_difference
 from pynq_async.sim import SimBoard
 
-from .command import COMMAND, command_environment, pynq_async
+from .command import COMMAND, command_environment, heed_interrupts, pynq_async
 from .conftest import Here
 
 RATES = ("upload_mb_s", "to_board_mb_s", "from_board_mb_s", "registers_s")
@@ -94,7 +94,16 @@ def test_demo_with_too_large_a_buffer_is_one_sentence(here: Here) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 async def test_demo_ends_quietly_when_interrupted() -> None:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "demo", "--boards", "1", "--size", "512", stdout=-1, stderr=-1, env=command_environment()
+        *COMMAND,
+        "demo",
+        "--boards",
+        "1",
+        "--size",
+        "512",
+        stdout=-1,
+        stderr=-1,
+        env=command_environment(),
+        preexec_fn=heed_interrupts,
     )
     assert process.stderr is not None
 

@@ -5,7 +5,7 @@ from .conftest import Here
 
 def test_what_was_poked_is_peeked(here: Here, other_process: str) -> None:
     poked = here("poke", other_process, "0x4125_0ff8", "0b1010")
-    peeked = here("peek", other_process, 0x4125_0FF8)
+    peeked = here("peek", other_process, "0x4125_0FF8")
 
     assert (poked.code, poked.out) == (0, "0x41250ff8: wrote 0x0000000a\n")
     assert (peeked.code, peeked.out) == (0, "0x41250ff8: 0x0000000a  10\n")
@@ -28,7 +28,7 @@ def test_negative_and_long_values(here: Here, other_process: str) -> None:
 
 def test_several_registers_are_dumped_across_pages(here: Here, other_process: str) -> None:
     for register, value in ((0x4200_0FF8, 0x6C6C_6548), (0x4200_0FFC, 0xFF01_206F), (0x4200_100C, 0x21)):
-        here("poke", other_process, register, value)
+        here("poke", other_process, hex(register), value)
 
     assert here("peek", other_process, "0x42000ff8", "--count", "6").out.splitlines() == [
         "0x42000ff8: 6c6c6548 ff01206f 00000000 00000000  |Hello ..........|",

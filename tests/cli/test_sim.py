@@ -12,7 +12,7 @@ import pytest
 
 from pynq_async import BoardFarm
 
-from .command import COMMAND, command_environment, pynq_async
+from .command import COMMAND, command_environment, heed_interrupts, pynq_async
 
 
 def two_free_ports() -> int:
@@ -29,7 +29,13 @@ def two_free_ports() -> int:
 @contextlib.asynccontextmanager
 async def running(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "sim", *map(str, arguments), stdout=-1, stderr=-1, env=command_environment()
+        *COMMAND,
+        "sim",
+        *map(str, arguments),
+        stdout=-1,
+        stderr=-1,
+        env=command_environment(),
+        preexec_fn=heed_interrupts,
     )
 
     try:

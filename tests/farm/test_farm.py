@@ -150,3 +150,15 @@ async def test_cancelling_a_farm_stops_all_boards(bitfile: Path) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await farm.run(lambda board: asyncio.sleep(30))
+
+
+async def test_two_names_of_one_board_are_refused() -> None:
+    async with simulated_farm(SimBoard()) as boards:
+        with pytest.raises(InvalidArgument, match="a and b are the same board"):
+            await BoardFarm(boards | {"b": boards["a"].replace("127.0.0.1", "localhost")})
+
+
+async def test_a_function_that_is_not_async_is_named() -> None:
+    async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
+        with pytest.raises(FarmError, match="needs an async function"):
+            await farm.run(lambda board: 5)  # type: ignore[arg-type, return-value]

@@ -26,7 +26,7 @@ from pynq_async.wire.channel import OPTIONS
 from pynq_async.wire.framing import CHUNK, frames
 
 from ..sim.conftest import eventually, refused
-from .conftest import PS, QUICK, assert_works, careless, endangered, firmware, served
+from .conftest import PS, QUICK, assert_works, careless, endangered, firmware, reached, served
 
 MIB = 1 << 20
 
@@ -204,7 +204,7 @@ async def test_h52_a_server_that_stays_away_is_asked_a_few_times_a_second() -> N
             assert time.monotonic() - began < 2.5
             assert link.connected - made < 30
             link.refuse = False
-            assert await board.read_file("/proc/version")
+            await reached(board)
             await assert_works(sim, board)
             await board.aclose()
 

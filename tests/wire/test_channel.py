@@ -23,6 +23,7 @@ from pynq_async.errors import (
     WrongLoop,
 )
 from pynq_async.sim import SimBoard, serve
+from pynq_async.wire import methods
 
 from ..boards import assert_no_tasks_left, simulated
 
@@ -66,7 +67,10 @@ async def _listening(answer: bytes | None) -> AsyncIterator[str]:
 async def test_a_refused_connection_says_where_and_what_to_do() -> None:
     address = f"127.0.0.1:{_closed_port()}"
 
-    with pytest.raises(ConnectError, match=rf"^{address}: no connection to {address} within 0.3 s .*pynq-remote"):
+    with pytest.raises(
+        ConnectError,
+        match=rf"^{address}: no connection to {address} within 0.3 s: the connection was refused; .*pynq-remote",
+    ):
         await RemoteDevice(address, timeouts=QUICK)
 
     assert_no_tasks_left()
@@ -80,8 +84,8 @@ async def test_something_else_at_the_port_is_a_connect_error(answer: bytes | Non
 
 
 async def test_an_unknown_host_is_a_connect_error() -> None:
-    with pytest.raises(ConnectError, match="no-such-board.invalid"):
-        await RemoteDevice("no-such-board.invalid", timeouts=QUICK)
+    with pytest.raises(ConnectError, match="there is no host called no-such-board.invalid"):
+        await RemoteDevice("no-such-board.invalid", timeouts=Timeouts(connect=20))  # said at once
 
 
 async def test_a_grpc_server_of_another_kind_is_no_board() -> None:
@@ -267,3 +271,25 @@ def test_loops_one_after_another_are_independent() -> None:
             return board.model
 
     assert [asyncio.run(once()) for _ in range(5)] == ["Pynq-Z2"] * 5
+
+
+async def test_two_names_of_one_board_share_its_locks(sim: SimBoard, board: RemoteDevice) -> None:
+    async def use(device: RemoteDevice) -> None:
+        for _ in range(10):
+            async with device.allocate(64):
+                pass
+
+    async with RemoteDevice(sim.address.replace("127.0.0.1", "localhost")) as alias:
+        assert alias.boot_id == board.boot_id
+        await asyncio.gather(*(use(device) for device in (board, alias) for _ in range(4)))
+
+    assert sim.counters.races == 0
+
+
+async def test_a_write_that_grpc_itself_could_not_make_is_a_lost_connection(board: RemoteDevice) -> None:
+    parts = board._parts
+    assert parts is not None
+    none = grpc.aio.Metadata()
+    broken = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, none, none, "Internal error from Core")
+    error = parts.connection.streams._guard.failure(methods.BUFFER_WRITE, broken, changing=True)
+    assert isinstance(error, ConnectionLost) and isinstance(error, OutcomeUnknown)
