@@ -31,15 +31,13 @@ class Arbiter:
         self.programming = False
 
     @classmethod
-    def of(cls, boot: str, limits: Limits) -> "Arbiter":
-        """The arbiter of the board with this boot id: the same one for everybody on this loop, made by the first."""
+    def of(cls, boot: str, offered: "Arbiter") -> "Arbiter":
+        """The arbiter of the board with this boot id: the same one for everybody on this loop.
+
+        The first one offers its own: after a reboot that is the one it has, with all who hold something of it.
+        """
         boards = _ARBITERS.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-        arbiter = boards.get(boot)
-
-        if arbiter is None:
-            arbiter = boards[boot] = cls(limits)
-
-        return arbiter
+        return boards.setdefault(boot, offered)
 
 
 # Two RemoteDevices of one board, whatever names they reach it by, must share locks, or the server's races come back.

@@ -64,11 +64,14 @@ class Calls:
         *,
         changing: bool = False,
         timeout: float | None = None,
+        anyhow: bool = False,
         straggler: Straggler[Response] | None = None,
     ) -> Response:
         """As `unary`, without waiting for a free slot: for the calls that others wait for, such as the identity."""
         deadline = timeout or self._guard.timeouts.call
-        call = self._guard.start(method)(request.SerializeToString(), timeout=None if straggler else deadline)
+        call = self._guard.begin(
+            method, request.SerializeToString(), timeout=None if straggler else deadline, anyhow=anyhow
+        )
         finished = finished_event(call)
         self._under_way.add(finished)
         call.add_done_callback(lambda _: self._under_way.discard(finished))

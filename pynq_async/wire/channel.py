@@ -9,7 +9,9 @@ nothing in between, that the connection still leads to that process.
 import asyncio
 import os
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import anyio
 import grpc
@@ -36,7 +38,7 @@ from . import methods
 from .arbiter import Arbiter
 from .calls import Calls
 from .framing import payload
-from .guard import Guard
+from .guard import Admit, Guard
 from .streams import Streams
 
 OPTIONS: tuple[tuple[str, int], ...] = (
@@ -82,6 +84,9 @@ class Server:
         return f"{self.boot}/{self.process}/{self.started}"
 
 
+_Pull: TypeAlias = Callable[[m.ReadFileRequest, Callable[[bytes], bool]], Awaitable[bool]]
+
+
 class Connection:
     """A gRPC channel to one board server and its identity.
 
@@ -100,7 +105,15 @@ class Connection:
         self._process = os.getpid()
         self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
         self._limits = limits
-        guard = Guard(self._channel, board, timeouts, check_loop=self.check_loop, reach=self._reach, lost=self._forget)
+        guard = Guard(
+            self._channel,
+            board,
+            timeouts,
+            check_loop=self.check_loop,
+            reach=self._reach,
+            steady=self._steady,
+            lost=self._forget,
+        )
         self.calls = Calls(guard, lambda: self.arbiter)
         self.streams = Streams(guard)
         self._identifying = asyncio.Lock()
@@ -148,7 +161,7 @@ class Connection:
 
     async def current(self) -> Server:
         """The server at the other end right now; asks it again whenever the connection is not the one last asked."""
-        while not self._known or self._channel.get_state() is not grpc.ChannelConnectivity.READY:
+        while not self._steady():
             await self._identify()
 
         return self.server
@@ -188,10 +201,13 @@ class Connection:
 
         return UnknownHandle(self.board, f"the board server does not know {handle}; did another client free it?")
 
-    async def kernel_file(self, path: str) -> str:
+    async def kernel_file(self, path: str, admit: Admit | None = None) -> str:
         """Read a small file that every Linux has; `BoardExhausted` when the server cannot open it."""
+        return await self._kernel_file(path, lambda path: self.read_small(path, admit))
+
+    async def _kernel_file(self, path: str, read: Callable[[str], Awaitable[bytes]]) -> str:
         try:
-            return (await self.read_small(path)).decode("utf-8", "replace")
+            return (await read(path)).decode("utf-8", "replace")
         except UnknownHandle:
             raise BoardExhausted(
                 self.board,
@@ -199,23 +215,38 @@ class Connection:
                 "(systemctl restart pynq-remote on the board)",
             ) from None
 
-    async def read_small(self, path: str) -> bytes:
+    async def read_small(self, path: str, admit: Admit | None = None) -> bytes:
         """Read a small file within the call timeout; `UnknownHandle` when there is none."""
+
+        def pull(request: m.ReadFileRequest, sink: Callable[[bytes], bool]) -> Awaitable[bool]:
+            return self.streams.pull(methods.READ_FILE, request, sink, admit=admit, timeout=self.timeouts.call)
+
+        return await self._collect(path, pull)
+
+    async def _read_anyhow(self, path: str) -> bytes:
+        def pull(request: m.ReadFileRequest, sink: Callable[[bytes], bool]) -> Awaitable[bool]:
+            return self.streams.direct_pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call)
+
+        return await self._collect(path, pull)
+
+    async def _collect(self, path: str, pull: "_Pull") -> bytes:
         content = bytearray()
 
         def sink(message: bytes) -> bool:
             content.extend(payload(self.board, message, field=1)[0])
             return len(content) > _SMALL_FILE
 
-        request = m.ReadFileRequest(file_path=path)
-
-        if not await self.streams.direct_pull(methods.READ_FILE, request, sink, timeout=self.timeouts.call):
+        if not await pull(m.ReadFileRequest(file_path=path), sink):
             raise ProtocolViolation(self.board, f"{path} has more than {_SMALL_FILE} bytes")
 
         return bytes(content)
 
     async def _reach(self) -> None:
         await self.current()
+
+    def _steady(self) -> bool:
+        """Whether the connection is the one over which the server was last asked who it is."""
+        return self._known and self._channel.get_state() is grpc.ChannelConnectivity.READY
 
     def _forget(self) -> None:
         self._known = False
@@ -224,11 +255,11 @@ class Connection:
         self.check_loop()
 
         async with self._identifying:
-            if self._known and self._channel.get_state() is grpc.ChannelConnectivity.READY:
+            if self._steady():
                 return  # somebody else did it while we waited
 
             self._server = await self._connect()
-            self._arbiter = Arbiter.of(self._server.boot, self._limits)
+            self._arbiter = Arbiter.of(self._server.boot, self._arbiter or Arbiter(self._limits))
             self._known = True
 
     async def _connect(self) -> Server:
@@ -261,32 +292,43 @@ class Connection:
 
     async def _read_identity(self) -> Server:
         try:
-            stat = await self.kernel_file(_STAT)
-            boot = (await self.kernel_file(_BOOT_ID)).strip()
+            while True:
+                stat = await self._kernel_file(_STAT, self._read_anyhow)
+                boot = (await self._kernel_file(_BOOT_ID, self._read_anyhow)).strip()
+
+                # The process is compared by what stays the same of it; a restart between the reads begins them again.
+                if _process(await self._kernel_file(_STAT, self._read_anyhow)) == _process(stat):
+                    break
         except NotSupported as error:
             raise NotABoardServer(
                 self.board,
                 f"what answers at {self.address.target} is no PYNQ.remote server; check the address and the port",
             ) from error
 
-        # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.
-        match = re.fullmatch(r"(\d+) \(.*\) (.+)\n?", stat, re.DOTALL)
-        fields = match[2].split() if match else []
+        process = _process(stat)
 
-        if match is None or len(fields) < 20 or not boot:
+        if process is None or not boot:
             raise ProtocolViolation(self.board, f"{_STAT} or {_BOOT_ID} is not what Linux writes there")
 
-        return Server(boot, int(match[1]), int(fields[19]))
+        return Server(boot, *process)
 
     async def _list_services(self) -> frozenset[str]:
         request = m.ServerReflectionRequest(list_services="")
 
         for method in (methods.REFLECTION_ALPHA, methods.REFLECTION):
             try:
-                answer = await self.streams.exchange(method, request, self.timeouts.call)
-            except (NotSupported, ServerError, ConnectionLost):  # an early refusal can look like a broken connection
+                answer = await self.streams.exchange(method, request, self.timeouts.connect)
+            except (NotSupported, ServerError, ConnectionLost, DeadlineExceeded):  # a refusal can look like a lost line
                 continue
 
             return frozenset(service.name for service in answer.list_services_response.service)
 
         return frozenset()
+
+
+def _process(stat: str) -> tuple[int, int] | None:
+    """Process id and start time from /proc/self/stat."""
+    # proc(5): pid (comm) state ...; starttime is field 22, and comm may hold spaces and parentheses.
+    match = re.fullmatch(r"(\d+) \(.*\) (.+)\n?", stat, re.DOTALL)
+    fields = match[2].split() if match else []
+    return (int(match[1]), int(fields[19])) if match and len(fields) >= 20 else None

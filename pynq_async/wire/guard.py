@@ -13,7 +13,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from ..config import Timeouts
-from ..errors import BoardError, ProtocolViolation, ServerError
+from ..errors import BoardError, ConnectionLost, ProtocolViolation, ServerError
 from .methods import Method, Response
 from .status import closed, cut_off, error_for
 
@@ -45,6 +45,7 @@ class Guard:
         *,
         check_loop: Callable[[], None],
         reach: Admit,
+        steady: Callable[[], bool],
         lost: Callable[[], None],
     ) -> None:
         self.board = board
@@ -53,7 +54,9 @@ class Guard:
         self.closed = False
         self._channel = channel
         self._check_loop = check_loop
+        self._steady = steady
         self._lost = lost
+        self._unsent: set[Any] = set()
         self._callables: dict[str, Any] = {}
 
     def start(self, method: Method[Any, Any]) -> Any:
@@ -73,6 +76,35 @@ class Guard:
 
         return callable_
 
+    def begin(self, method: Method[Any, Any], *request: Any, timeout: float | None = None, anyhow: bool = False) -> Any:
+        """Start a call of `method`; `anyhow` on whatever connection there is or can be had.
+
+        gRPC sends a call one turn of the loop later. If the connection breaks in between, a new one would carry the
+        call to a server that its handles do not belong to: such a call is cut off just before, with nothing sent.
+        """
+        start = self.start(method)
+        started: list[Any] = []
+
+        def look_again() -> None:
+            if not self._steady() and started[0].cancel():
+                self._unsent.add(started[0])
+
+        if not anyhow:
+            asyncio.get_running_loop().call_soon(look_again)
+
+        call = start(*request, timeout=timeout)
+        started.append(call)
+        return call
+
+    def was_unsent(self, method: Method[Any, Any], call: Any) -> ConnectionLost | None:
+        """The error for a call that was cut off before it was sent."""
+        if call not in self._unsent:
+            return None
+
+        self._unsent.discard(call)
+        self._lost()
+        return ConnectionLost(self.board, f"{method}: the connection to the board is lost; nothing was sent")
+
     async def outcome(self, method: Method[Any, Any], call: Any, *, changing: bool) -> bytes:
         """The raw answer of a call that is done; raises what its failure means."""
         try:
@@ -80,6 +112,9 @@ class Guard:
         except grpc.aio.AioRpcError as error:
             raise self.failure(method, error, changing=changing) from None
         except asyncio.CancelledError:
+            if unsent := self.was_unsent(method, call):
+                raise unsent from None
+
             if self.closed:
                 raise cut_off(self.board, method) from None
 

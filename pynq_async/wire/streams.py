@@ -30,14 +30,19 @@ class Streams:
         sink: Callable[[bytes], bool | Awaitable[bool]],
         *,
         admit: Admit | None = None,
+        timeout: float | None = None,
     ) -> bool:
         """Read a stream, giving each raw message to `sink` until it returns True or the stream ends.
 
-        Returns whether the stream ended by itself; bounded by the stall timeout. Takes no slot: whoever starts a bulk
-        stream takes one from the arbiter.
+        Returns whether the stream ended by itself; bounded by the stall timeout, and by `timeout` in all. Takes no
+        slot: whoever starts a bulk stream takes one from the arbiter.
         """
         await (admit or self._guard.reach)()
-        return await self.direct_pull(method, request, sink)
+
+        if self._ending:
+            raise cut_off(self._guard.board, method)
+
+        return await self._pull(method, request, sink, timeout)
 
     async def direct_pull(
         self,
@@ -45,10 +50,21 @@ class Streams:
         request: Request,
         sink: Callable[[bytes], bool | Awaitable[bool]],
         *,
-        timeout: float | None = None,
+        timeout: float,
     ) -> bool:
-        """As `pull`, on whatever connection there is or can be had, and within `timeout` seconds in all."""
-        call = self._guard.start(method)(request.SerializeToString(), timeout=timeout)
+        """As `pull`, on whatever connection there is or can be had: for the server's identity only."""
+        return await self._pull(method, request, sink, timeout, anyhow=True)
+
+    async def _pull(
+        self,
+        method: Method[Request, Any],
+        request: Request,
+        sink: Callable[[bytes], bool | Awaitable[bool]],
+        timeout: float | None,
+        *,
+        anyhow: bool = False,
+    ) -> bool:
+        call = self._guard.begin(method, request.SerializeToString(), timeout=timeout, anyhow=anyhow)
         watch = StallWatch(call, self._guard.timeouts.stall)
         self._under_way.add(call)
 
@@ -66,6 +82,9 @@ class Streams:
                 if enough if isinstance(enough, bool) else await enough:
                     return False
         except (asyncio.CancelledError, grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            if unsent := self._guard.was_unsent(method, call):
+                raise unsent from None
+
             raise self._translated(method, error, watch, changing=False) from _cause(error)
         finally:
             watch.stop()
@@ -85,6 +104,10 @@ class Streams:
         `messages` comes out as it is.
         """
         await (admit or self._guard.reach)()
+
+        if self._ending:
+            raise cut_off(self._guard.board, method)
+
         failure: Exception | None = None
         sent, complete = 0, False
 
@@ -104,18 +127,19 @@ class Streams:
             complete = True
 
         # Not `call.write`: that waits for ever when the call is cancelled before its metadata is sent.
-        call = self._guard.start(method)(feed())
+        call = self._guard.begin(method, feed())
         finished = finished_event(call)
         watch = StallWatch(call, self._guard.timeouts.stall)
         self._under_way.add(call)
 
         try:
             await finished.wait()
+
+            if failure is not None:
+                raise failure
+
             response = self._guard.parse(method, await self._guard.outcome(method, call, changing=True))
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
-            if failure is not None:
-                raise failure from None
-
             raise self._translated(method, error, watch, changing=True) from _cause(error)
         finally:
             watch.stop()
@@ -129,7 +153,7 @@ class Streams:
 
     async def exchange(self, method: Method[Request, Response], request: Request, timeout: float) -> Response:
         """Send one message into a two-way stream and return the first answer."""
-        call = self._guard.start(method)(iter([request.SerializeToString()]), timeout=timeout)
+        call = self._guard.begin(method, iter([request.SerializeToString()]), timeout=timeout)
 
         try:
             message = await call.read()
