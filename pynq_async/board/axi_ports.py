@@ -19,7 +19,7 @@ async def set_axi_port_widths(connection: Connection, windows: Windows, widths: 
         if code is None:
             continue
 
-        block = MMIO(connection, windows, port.base, PAGE)
+        block = MMIO(connection, windows, port.base, PAGE, lasting=True)
 
         for field in port.fields:
             word = await block.read(field.offset)

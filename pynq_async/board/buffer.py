@@ -71,7 +71,8 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
 
         if not self.flags.c_contiguous:
             raise Misuse(
-                memory.board, "this view has gaps, and the board server has no way to skip; sync the whole buffer"
+                memory.board,
+                "this view has gaps or another order than its buffer; sync the whole buffer",
             )
 
         await memory.upload(self._bytes().data, progress)
@@ -82,6 +83,9 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         The board sends a buffer from its start; for a view what comes before it is thrown away.
         """
         memory, offset = self._board_side()
+
+        if not self.flags.writeable:
+            raise Misuse(memory.board, "this view is read-only")
 
         if self.flags.c_contiguous:
             await memory.download(self._bytes().data, offset, progress)
@@ -118,8 +122,7 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     @property
     def physical_address(self) -> int:
         """Where the hardware finds the array's first element, as a plain value: no I/O."""
-        memory, offset = self._board_side()
-        return memory.physical_address + offset
+        return self._board_side()[0].physical_address + self._first_element()
 
     @property
     def device_address(self) -> int:
@@ -129,8 +132,7 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     @property
     def virtual_address(self) -> int:
         """Where the board server has the array's first element mapped."""
-        memory, offset = self._board_side()
-        return memory.virtual_address + offset
+        return self._board_side()[0].virtual_address + self._first_element()
 
     @property
     def cacheable(self) -> bool:
@@ -151,6 +153,10 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     def torn(self) -> bool:
         """Whether an upload was cut off, so that the board's side is undefined until a whole one succeeds."""
         return self._attached().torn
+
+    def _first_element(self) -> int:
+        """Where the first element is in the buffer, in bytes: not the lowest one in a reversed view."""
+        return int(self.__array_interface__["data"][0]) - self._start
 
     def _bytes(self) -> npt.NDArray[np.uint8]:
         return self.view(np.ndarray).reshape(-1).view(np.uint8)

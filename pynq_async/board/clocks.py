@@ -134,7 +134,7 @@ class Clocks:
         return self._tree.clocks[index]
 
     def _block(self, base: int) -> MMIO:
-        return MMIO(self._connection, self._windows, base, self._tree.length)
+        return MMIO(self._connection, self._windows, base, self._tree.length, lasting=True)
 
 
 def _nearest(ratio: float, clock: PlClockControl) -> tuple[int, ...]:

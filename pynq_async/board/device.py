@@ -1,16 +1,17 @@
 """A board: the object that users hold."""
 
 import math
+import operator
 import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import anyio
 import numpy.typing as npt
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
+from ..concurrency import to_the_end
 from ..config import Address, Limits, Timeouts
 from ..errors import Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
@@ -63,6 +64,7 @@ class RemoteDevice:
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self._parts: _Parts | None = None
+        self._opening = False
         self._closed = False
 
     @classmethod
@@ -96,12 +98,14 @@ class RemoteDevice:
 
     async def aclose(self) -> None:
         """Free every buffer and close the connection; a second time does nothing."""
+        if self._parts is not None:
+            self._parts.connection.check_loop()
+
         parts, self._parts = self._parts, None
         self._closed = True
 
         if parts is not None:
-            with anyio.CancelScope(shield=True):
-                await parts.close()
+            await to_the_end(parts.close())
 
     @property
     def arch(self) -> Arch:
@@ -214,15 +218,15 @@ class RemoteDevice:
             if not isinstance(bitstream, Bitstream):
                 bitstream = await load_bitstream(bitstream)
 
-            parts.fabric.check_family(bitstream, self.family)
+            parts.fabric.check(bitstream, self.family, partial=partial)
 
             if design is None and bitstream.description is not None:
                 design = await load_design(bitstream)
 
-            before = await parts.record.read()
             sent = await parts.firmware.bring(bitstream, read_back=verify == "full", report=report)
+            before = await parts.record.read()
 
-            if not partial and (before is not None or design is not None):
+            if not partial:
                 await stop_shutdown_managers(
                     parts.connection, parts.windows, before.shutdown_managers if before else {}
                 )
@@ -230,8 +234,7 @@ class RemoteDevice:
                 if clocks and design is not None:
                     await parts.clocks.apply(design)
 
-                await parts.firmware.confirm(bitstream)
-
+            await parts.firmware.confirm(bitstream)
             record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
             await parts.fabric.program(bitstream, record, flags=PARTIAL if partial else FULL, report=report)
 
@@ -239,15 +242,26 @@ class RemoteDevice:
                 await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())
 
         report(Progress(self.name, "done", 0, 0))
-        return Loaded(bitstream.name, bitstream.digest, design, sent)
+        loaded = Loaded(bitstream.name, bitstream.digest, design, sent)
+
+        if not partial:
+            parts.last_loaded = loaded
+
+        return loaded
 
     async def loaded(self) -> Loaded | None:
         """What this package loaded last on the board, from any process or host; None when unknown.
 
         Recorded on the board in this boot; what other tools load is not seen.
         """
-        record = await self._here.record.read()
-        return Loaded(record.name, record.digest) if record is not None else None
+        parts = self._here
+        record = await parts.record.read()
+
+        if record is None or not record.digest:
+            return None
+
+        last = parts.last_loaded
+        return last if last is not None and last.digest == record.digest else Loaded(record.name, record.digest)
 
     async def shutdown(self) -> None:
         """Stop the AXI shutdown managers of the running design, as recorded on the board."""
@@ -276,7 +290,7 @@ class RemoteDevice:
         kind = element_type(self.name, dtype)
 
         try:
-            extents = tuple(int(n) for n in shape) if isinstance(shape, Sequence) else (int(shape),)
+            extents = tuple(map(operator.index, shape)) if isinstance(shape, Sequence) else (operator.index(shape),)
         except (TypeError, ValueError):
             raise Misuse(self.name, f"{shape!r} is no shape") from None
 
@@ -306,19 +320,24 @@ class RemoteDevice:
         return parts
 
     async def _open(self) -> "RemoteDevice":
-        if self._parts is not None or self._closed:
+        if self._opening or self._closed:
             raise NotOpen(self.name, "a board is opened once; make a new RemoteDevice to open it again")
 
+        self._opening = True
         connection = Connection(self.address, self.name, self.timeouts, self.limits)
 
         try:
             await connection.open()
-            self._parts = _Parts(connection, await Identity.read(connection), self.limits)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await connection.close()
+            parts = _Parts(connection, await Identity.read(connection), self.limits)
 
+            if self._closed:
+                raise NotOpen(self.name, "the board was closed while it was opened")
+        except BaseException:
+            self._opening = False
+            await to_the_end(connection.close())
             raise
+
+        self._parts = parts
 
         return self
 
@@ -336,6 +355,7 @@ class _Parts:
         self.firmware = FirmwareStore(connection, self.files, limits)
         self.record = LoadedRecord(connection, self.files)
         self.fabric = Fabric(connection, self.files, self.record)
+        self.last_loaded: Loaded | None = None
 
     async def close(self) -> None:
         self.connection.streams.end()

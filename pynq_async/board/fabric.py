@@ -13,6 +13,7 @@ from ..errors import (
     FabricBusy,
     FabricError,
     FabricUnknown,
+    Misuse,
     ProgrammingFailed,
     RemoteFileError,
     RemoteFileNotFound,
@@ -20,6 +21,7 @@ from ..errors import (
 )
 from ..progress import Progress
 from ..wire.channel import Connection
+from ..wire.locks import Hold
 from .files import Files
 from .firmware import FirmwareStore, Report
 from .identity import Family
@@ -52,8 +54,12 @@ class Fabric:
         finally:
             arbiter.programming = False
 
-    def check_family(self, bitstream: Bitstream, family: Family) -> None:
-        """Raise `WrongFamily` when a bitstream says that it is for another family."""
+    def check(self, bitstream: Bitstream, family: Family, *, partial: bool) -> None:
+        """Raise `WrongFamily` or `Misuse` when a bitstream says that it is not what is asked for."""
+        if bitstream.partial is not None and bitstream.partial != partial:
+            kind, should = ("partial", "pass partial=True") if bitstream.partial else ("full", "leave partial=True out")
+            raise Misuse(self._connection.board, f"{bitstream.name} is a {kind} bitstream; {should}")
+
         if bitstream.family is not None and bitstream.family != family:
             raise WrongFamily(
                 self._connection.board,
@@ -78,8 +84,8 @@ class Fabric:
         await self._record.write(record)
         report(Progress(board, "program", 0, 0))
 
-        async with self._connection.arbiter.windows.alone():
-            await to_the_end(self._program(name, bitstream.name, record, flags))
+        async with self._connection.arbiter.windows.alone() as hold:
+            await to_the_end(self._program_and_record(hold, name, bitstream.name, record, flags))
 
     async def _set_flags(self, flags: int) -> None:
         await self._files.write(f"{MANAGER}/flags", str(flags).encode())
@@ -91,7 +97,12 @@ class Fabric:
                 f"the FPGA manager's flags are {found:#x}, not {flags:#x}; nothing was programmed",
             )
 
-    async def _program(self, name: str, shown: str, record: Record, flags: int) -> None:
+    async def _program_and_record(self, hold: Hold, name: str, shown: str, record: Record, flags: int) -> None:
+        await self._program(name, shown, flags)
+        hold.release()  # the fabric is there: registers need not wait for the record
+        await self._record.write(replace(record, state="loaded"))
+
+    async def _program(self, name: str, shown: str, flags: int) -> None:
         board = self._connection.board
 
         try:
@@ -99,9 +110,12 @@ class Fabric:
                 await self._files.write(f"{MANAGER}/firmware", name.encode())
                 state = (await self._files.read(f"{MANAGER}/state")).decode("ascii", "replace").strip()
                 found = await self._flags()
+        except ProgrammingFailed:
+            raise
         except (BoardError, TimeoutError) as error:
+            why = str(error) or f"no answer in {self._connection.timeouts.program:g} s"
             raise FabricUnknown(
-                board, f"programming {shown} was cut off ({error}); what is loaded is unknown: download again"
+                board, f"programming {shown} was cut off ({why}); what is loaded is unknown: download again"
             ) from error
 
         if state != "operating":
@@ -111,8 +125,6 @@ class Fabric:
             raise ProgrammingFailed(
                 board, f"the FPGA manager's flags became {found:#x} while {shown} was programmed; download it again"
             )
-
-        await self._record.write(replace(record, state="loaded"))
 
     async def _flags(self) -> int:
         text = (await self._files.read(f"{MANAGER}/flags")).decode("ascii", "replace").strip()

@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -34,6 +35,7 @@ _ENDLESS = re.compile(
     r"/dev/.*|/sys/kernel/(debug|tracing)/.*|/proc/(kmsg|kcore|kpage\w+|bus/.*"
     r"|(\d+|self|thread-self)/(mem|pagemap|(map_files|fd|task|root|cwd)(/.*)?))"
 )
+_SHORT = re.compile(r"/proc/|/sys/|/tmp/pynq_async\.|/lib/firmware/(pynq_async\.|pa_.*\.marker$)")
 _LOCAL_PIECE = 1 << 20
 
 
@@ -84,7 +86,11 @@ class Files:
         """Stream a file into the local file `local`, which appears only when it is complete; returns its path."""
         path = self.checked(path, unsafe=unsafe)
         target = Path(local)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+
+        try:
+            partial = await in_a_thread(lambda: _partial_beside(target))
+        except OSError as error:
+            raise Misuse(self._connection.board, f"{target} cannot be written here: {error.strerror}") from error
 
         async def attempt() -> None:
             pending = bytearray()
@@ -164,9 +170,9 @@ class Files:
         return path
 
     def _slot(self, path: str) -> AbstractAsyncContextManager[object]:
-        """Files of the kernel are short calls: behind a few uploads they would starve."""
+        """Files of the kernel and our own small ones are short calls: behind a few uploads they would starve."""
         arbiter = self._connection.arbiter
-        return arbiter.calls if path.startswith(("/proc/", "/sys/")) else arbiter.streams
+        return arbiter.calls if _SHORT.match(path) else arbiter.streams
 
     async def _read(self, path: str, max_bytes: int | None, progress: ProgressCallback | None) -> bytes:
         content = bytearray()
@@ -235,6 +241,16 @@ def _is_plain(path: object) -> bool:
         return False
 
     return posixpath.normpath(path) == path
+
+
+def _partial_beside(target: Path) -> Path:
+    """A new empty file in the folder of `target`, under a name of its own."""
+    if target.is_dir():
+        raise IsADirectoryError(None, "it is a folder")
+
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    return Path(name)
 
 
 def _append(path: Path, data: bytes | bytearray) -> None:

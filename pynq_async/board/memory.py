@@ -77,8 +77,8 @@ class BoardMemory:
 
     def __del__(self) -> None:
         if not self.freed:
+            self.abandon()  # first: the warning may be an error
             warnings.warn(f"{self} on {self.board} was never freed", ResourceWarning, stacklevel=2, source=self)
-            self.abandon()
 
     async def fetch_addresses(self) -> None:
         """Ask for both addresses, once; they never change."""
@@ -122,6 +122,8 @@ class BoardMemory:
 
     async def free(self) -> None:
         """Give the memory back, after the last use has ended; does nothing if it was freed or its server is gone."""
+        self._connection.check_loop()
+
         if not self.freed:
             await self.retire()
             await self._pool.free_discarded(self)
@@ -211,6 +213,7 @@ class BoardMemory:
     @contextmanager
     def _use(self) -> Iterator[None]:
         """Keep the memory from being freed meanwhile."""
+        self._connection.check_loop()
         self.check()
         self._uses += 1
         self._idle.clear()

@@ -47,10 +47,13 @@ class MMIO:
         await leds.write(0x0, 0b1010)
     """
 
-    def __init__(self, connection: Connection, windows: Windows, base: int, length: int) -> None:
-        self.base = operator.index(base)
-        self.length = operator.index(length)
+    def __init__(
+        self, connection: Connection, windows: Windows, base: int, length: int, *, lasting: bool = False
+    ) -> None:
         board = connection.board
+        self.base = _integer(board, base)
+        self.length = _integer(board, length)
+        self._lasting = lasting
 
         if not 0 < self.length <= _LONGEST:
             raise OutOfRange(board, f"a register window has 4 to {_LONGEST:#x} bytes, not {self.length}")
@@ -82,7 +85,7 @@ class MMIO:
         if word_order not in ("little", "big"):
             raise Misuse(self._connection.board, f"the word order is 'little' or 'big', not {word_order!r}")
 
-        self._check(offset, 8 if length == 8 else 4)
+        offset = self._check(offset, 8 if length == 8 else 4)
 
         async with self._window.order.shared():
             first = await self._load(offset)
@@ -110,7 +113,7 @@ class MMIO:
         lost; it is never written again.
         """
         words = self._words_of(data, length, word_order)
-        self._check(offset, 4 * len(words))
+        offset = self._check(offset, 4 * len(words))
 
         async with self._window.order.alone():
             for index, word in enumerate(words):
@@ -118,10 +121,12 @@ class MMIO:
 
     async def read_block(self, offset: int, count: int) -> Words:
         """Read `count` registers from byte `offset` on, many at a time; returns a uint32 array of shape (count,)."""
+        count = _integer(self._connection.board, count)
+
         if count < 0:
             raise OutOfRange(self._connection.board, f"cannot read {count} registers")
 
-        self._check(offset, 4 * count)
+        offset = self._check(offset, 4 * count)
         words = np.zeros(count, np.uint32)
 
         async def load(index: int) -> None:
@@ -133,7 +138,11 @@ class MMIO:
         return words
 
     async def write_block(
-        self, offset: int, words: Iterable[int] | npt.NDArray[np.integer] | bytes, *, ordered: bool = True
+        self,
+        offset: int,
+        words: Iterable[int] | npt.NDArray[np.integer] | bytes | bytearray | memoryview,
+        *,
+        ordered: bool = True,
     ) -> None:
         """Write 32-bit words from byte `offset` on, one after another in ascending order.
 
@@ -141,7 +150,7 @@ class MMIO:
         Raises as `write`.
         """
         values = self._block_of(words)
-        self._check(offset, 4 * len(values))
+        offset = self._check(offset, 4 * len(values))
 
         async def store(index: int) -> None:
             await self._store(offset + 4 * index, values[index])
@@ -154,6 +163,8 @@ class MMIO:
 
         Polls after 1 ms at first and ever slower, to every 50 ms. Raises `DeadlineExceeded` after `timeout` seconds.
         """
+        mask, value = _integer(self._connection.board, mask), _integer(self._connection.board, value)
+
         if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
             raise Misuse(self._connection.board, f"no register can have {value:#x} under the mask {mask:#x}")
 
@@ -178,7 +189,11 @@ class MMIO:
             f"{last}",
         )
 
-    def _check(self, offset: int, length: int) -> None:
+    def _check(self, offset: int, length: int) -> int:
+        """The offset as an integer that cannot wrap; raises unless the access lies in the window, and in our loop."""
+        self._connection.check_loop()
+        offset = _integer(self._connection.board, offset)
+
         if offset % 4:
             raise Misaligned(self._connection.board, f"offset {offset:#x} is no multiple of 4")
 
@@ -188,9 +203,11 @@ class MMIO:
                 f"{length} bytes at offset {offset:#x} do not lie in the {self.length:#x} bytes at {self.base:#x}",
             )
 
+        return offset
+
     def _words_of(self, data: object, length: int, word_order: WordOrder) -> list[int]:
         if isinstance(data, bytes | bytearray | memoryview):
-            return self._block_of(bytes(data))
+            return self._block_of(data)
 
         if length not in (4, 8):
             raise Misuse(self._connection.board, f"an integer is written as 4 or 8 bytes, not {length}")
@@ -212,12 +229,14 @@ class MMIO:
         words = [value & 0xFFFF_FFFF, value >> 32][: length // 4]
         return words if word_order == "little" else words[::-1]
 
-    def _block_of(self, words: Iterable[int] | npt.NDArray[np.integer] | bytes) -> list[int]:
-        if isinstance(words, bytes):
-            if len(words) % 4 or not words:
-                raise Misaligned(self._connection.board, f"{len(words)} bytes are no whole number of 32-bit words")
+    def _block_of(self, words: Iterable[int] | npt.NDArray[np.integer] | bytes | bytearray | memoryview) -> list[int]:
+        if isinstance(words, bytes | bytearray | memoryview):
+            data = bytes(words)
 
-            return [int(word) for word in np.frombuffer(words, "<u4")]
+            if len(data) % 4 or not data:
+                raise Misaligned(self._connection.board, f"{len(data)} bytes are no whole number of 32-bit words")
+
+            return [int(word) for word in np.frombuffer(data, "<u4")]
 
         return [word for value in words for word in self._words_of(value, 4, "little")]
 
@@ -248,7 +267,7 @@ class MMIO:
         connection, window = self._connection, self._window
 
         while True:
-            identifier, server = await self._windows.ensure_mapped(window)
+            identifier, server = await self._windows.ensure_mapped(window, lasting=self._lasting)
             position = self.base - window.base + offset
 
             async with connection.arbiter.windows.shared():
@@ -264,5 +283,13 @@ class MMIO:
                 except StaleHandle as stale:
                     problem = stale
 
-            if isinstance(problem, BoardRebooted) or not isinstance(problem, StaleHandle):
+            if not isinstance(problem, StaleHandle) or (isinstance(problem, BoardRebooted) and not self._lasting):
                 raise problem
+
+
+def _integer(board: str, value: object) -> int:
+    """A Python integer: numpy's own wrap around in arithmetic, and past a bounds check."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise Misuse(board, f"{value!r} is no integer") from None

@@ -7,7 +7,6 @@ board's buffers alone frees what is in the list first, and closing the board fre
 import re
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from weakref import WeakSet
 
 import anyio
@@ -44,6 +43,7 @@ class MemoryPool:
     async def allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
         """Allocate memory and learn its addresses; raises `OutOfRange` or `AllocationError`."""
         connection = self.connection
+        connection.check_loop()
 
         if not 0 < nbytes <= LARGEST:
             raise OutOfRange(connection.board, f"a buffer has 1 to {LARGEST} bytes, not {nbytes}")
@@ -108,34 +108,48 @@ class MemoryPool:
         async with self.connection.arbiter.buffers.alone():
             pass  # allocations under way have ended, and a late one has been answered
 
-        for memory in list(self._live):
+        live = list(self._live)
+
+        for memory in live:
+            if not memory.freed:
+                memory.abandon()
+
+        for memory in live:
             await memory.retire()
 
         async with self.connection.arbiter.buffers.alone():
             await to_the_end(self._free_discarded())
 
     async def _free_discarded(self) -> dict[str, BoardError]:
-        """Free what is in the list, each exactly once; the caller holds the buffers alone."""
+        """Free what is in the list, each exactly once; the caller holds the buffers alone.
+
+        A buffer leaves the list directly before its call is sent, or when its server is gone: what could not be sent
+        because the board is out of reach stays in the list.
+        """
         failures: dict[str, BoardError] = {}
 
         while self._discarded:
-            memory = self._discarded.popleft()
+            memory = self._discarded[0]
             handle = f"the buffer {memory.id}"
             await anyio.sleep(max(memory.quiet_at - anyio.current_time(), 0))
 
+            async def admit(memory: _Discarded = memory, handle: str = handle) -> None:
+                await self.connection.same_server(memory.server, handle)
+                self._discarded.popleft()
+
             try:
                 await self.connection.calls.unary(
-                    methods.FREE_BUFFER,
-                    m.FreeBufferRequest(buffer_id=memory.id),
-                    changing=True,
-                    admit=partial(self.connection.same_server, memory.server, handle),
+                    methods.FREE_BUFFER, m.FreeBufferRequest(buffer_id=memory.id), changing=True, admit=admit
                 )
             except StaleHandle:
-                pass  # its server is gone, and the memory with it
+                self._discarded.popleft()  # its server is gone, and the memory with it
             except UnknownHandle:
                 failures[memory.id] = await self.connection.unknown_handle(memory.server, handle)
             except BoardError as error:
                 failures[memory.id] = error
+
+                if self._discarded and self._discarded[0] is memory:
+                    return failures  # out of reach: it would be so for the others too
 
         return failures
 

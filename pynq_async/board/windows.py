@@ -9,6 +9,7 @@ import contextlib
 import re
 from zlib import crc32
 
+from ..concurrency import to_the_end
 from ..config import Limits
 from ..errors import (
     BoardError,
@@ -71,10 +72,11 @@ class Windows:
         self._windows.append(window)
         return window
 
-    async def ensure_mapped(self, window: Window) -> tuple[str, Server]:
+    async def ensure_mapped(self, window: Window, *, lasting: bool) -> tuple[str, Server]:
         """The window's id and the server it belongs to; maps it if that server has not mapped it yet.
 
-        Raises `BoardRebooted` when it was mapped before a reboot, `MappingBudgetExceeded` or `MappingFailed`.
+        Raises `BoardRebooted` when it was mapped before a reboot, unless what is behind it is `lasting` (registers of
+        the processing system), `MappingBudgetExceeded` or `MappingFailed`.
         """
         if window.id is not None and window.server == self._connection.server:
             return window.id, window.server
@@ -83,7 +85,7 @@ class Windows:
             while True:
                 server = await self._connection.current()
 
-                if window.server is not None and window.server.boot != server.boot:
+                if not lasting and window.server is not None and window.server.boot != server.boot:
                     raise BoardRebooted(
                         self._connection.board,
                         f"{window} is from before the board rebooted; the fabric is empty now: download again, then "
@@ -93,23 +95,24 @@ class Windows:
                 if window.id is not None and window.server == server:
                     return window.id, window.server
 
-                with contextlib.suppress(StaleHandle):  # the server was replaced meanwhile, before anything was sent
-                    window.id, window.server = await self._map(window, server), server
+                with contextlib.suppress(StaleHandle):  # the server was replaced meanwhile
+                    await to_the_end(self._map(window, server))  # cut off in the middle, the window would be lost
 
     def forget_rebooted(self) -> None:
         """Drop the windows of an earlier boot, so that new ones can take their place."""
         boot = self._connection.server.boot
         self._windows = [window for window in self._windows if window.server is None or window.server.boot == boot]
 
-    async def _map(self, window: Window, server: Server) -> str:
+    async def _map(self, window: Window, server: Server) -> None:
         board = self._connection.board
-        mapped = await self._mapped()
+        mapped = await self._mapped(server)
         recorded = await self._recorded(server)
 
         for (base, length), identifier in recorded.items():
             if base <= window.base and window.base + window.length <= base + length and mapped.get(base):
                 window.base, window.length = base, length
-                return identifier
+                window.id, window.server = identifier, server
+                return
 
         if sum(mapped.values()) >= self._limits.windows:
             raise MappingBudgetExceeded(
@@ -130,19 +133,21 @@ class Windows:
         if not identifier or identifier in known:
             raise ProtocolViolation(board, f"get_mmio answered {identifier!r}, which is no new id")
 
-        if (await self._mapped()).get(window.base, 0) <= mapped.get(window.base, 0):
+        if (await self._mapped(server)).get(window.base, 0) <= mapped.get(window.base, 0):
             raise MappingFailed(
                 board,
                 f"the board server says it mapped {window.length:#x} bytes at {window.base:#x}, but its memory map "
                 "does not show it; is the address one that /dev/mem allows?",
             )
 
+        window.id, window.server = identifier, server
         await self._record(server, recorded | {(window.base, window.length): identifier})
-        return identifier
 
-    async def _mapped(self) -> dict[int, int]:
-        """How many live windows start at each page, from the server's own memory map."""
-        text = await self._connection.kernel_file(_MAPS)
+    async def _mapped(self, server: Server) -> dict[int, int]:
+        """How many live windows start at each page, from the memory map of `server` itself."""
+        text = await self._connection.kernel_file(
+            _MAPS, lambda: self._connection.same_server(server, "a new register window")
+        )
         counts: dict[int, int] = {}
 
         for _, _, offset in _MAPS_LINE.findall(text):

@@ -1,5 +1,6 @@
 """A farm: boards opened together, programmed together, asked together."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
@@ -104,6 +105,13 @@ class BoardFarm(Mapping[str, RemoteDevice]):
                 results[board.name] = await answer
             except Exception as error:
                 failures[board.name] = error
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+
+                if task is None or task.cancelling():
+                    raise
+
+                failures[board.name] = RuntimeError(f"the function was cancelled from inside ({error!r})")
 
         async with anyio.create_task_group() as group:
             for board in boards:
