@@ -12,6 +12,7 @@ from pynq_async import Buffer, Progress, RemoteDevice, Timeouts
 from pynq_async.errors import (
     AllocationError,
     BufferFreed,
+    ConnectError,
     ConnectionLost,
     Misuse,
     NoBoardMemory,
@@ -23,7 +24,7 @@ from pynq_async.errors import (
     StaleHandle,
     UnknownHandle,
 )
-from pynq_async.sim import SimBoard
+from pynq_async.sim import Link, SimBoard, serve
 from pynq_async.wire import messages as m
 
 from ..boards import begun, simulated
@@ -62,7 +63,7 @@ async def test_addresses_are_plain_values_that_include_a_views_offset(sim: SimBo
         assert buffer.physical_address == buffer.device_address == buffer[:2].physical_address
         assert buffer[2].physical_address == buffer.physical_address + 2 * 4096
         assert buffer[1:, 5:].virtual_address == buffer.virtual_address + 4096 + 20
-        assert buffer[::-1].physical_address == buffer.physical_address
+        assert buffer[::-1].physical_address == buffer.physical_address + 3 * 4096, "of its first element"
         assert buffer.cacheable and not buffer.coherent and buffer.nbytes == 16384
         assert sum(sim.counters.calls.values()) == calls
 
@@ -398,3 +399,74 @@ async def test_freeing_is_never_repeated(sim: SimBoard, board: RemoteDevice) -> 
 
 async def _allocate(board: RemoteDevice) -> Buffer:
     return await board.allocate(4096, "u1")
+
+
+async def test_a_lost_buffer_is_freed_even_if_the_warning_is_an_error() -> None:
+    async with simulated() as (_, board):
+        buffer: Any = await board.allocate(16, "u1")
+        memory = buffer._memory
+
+        with pytest.raises(ResourceWarning):
+            memory.__del__()
+
+        assert memory.freed
+        del buffer
+
+
+async def test_a_free_that_could_not_be_sent_is_made_up_for() -> None:
+    sim = SimBoard()
+
+    async with serve(sim) as address:
+        link = Link(address)
+
+        async with link as link_address:
+            board = await RemoteDevice(link_address, timeouts=Timeouts(connect=0.3))
+            buffer = await board.allocate(64)
+            link.refuse = True
+            link.cut()
+
+            with pytest.raises((ConnectError, ConnectionLost)):
+                await board.exists_file("/tmp")  # now the loss is known
+
+            with pytest.raises(ConnectError):
+                await buffer.free()
+
+            assert sim.counters.live_buffers == 1
+            link.refuse = False
+            await _reached(board)
+            await board.aclose()
+            assert sim.counters.live_buffers == 0
+
+
+async def _reached(board: RemoteDevice) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(ConnectError, ConnectionLost):
+                await board.exists_file("/tmp")
+                return
+
+
+async def test_closing_is_not_cut_short(sim: SimBoard) -> None:
+    board = await RemoteDevice(sim.address)
+    buffers = [await board.allocate(4 * MIB, "u1") for _ in range(6)]
+    sim.faults.bandwidth = 4e6
+    uploads = [asyncio.ensure_future(buffer.sync_to_device()) for buffer in buffers]
+    await begun(sim, "buffer.write", 2)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await board.aclose()
+
+    sim.faults.bandwidth = None
+    assert sim.counters.live_buffers == 0
+    ends = await asyncio.gather(*uploads, return_exceptions=True)
+    assert all(isinstance(end, NotOpen | BufferFreed) for end in ends), ends
+
+
+async def test_a_read_only_view_is_not_filled(sim: SimBoard, board: RemoteDevice) -> None:
+    async with board.allocate(64) as buffer:
+        view = buffer[:]
+        view.flags.writeable = False
+
+        with pytest.raises(Misuse, match="read-only"):
+            await view.sync_from_device()

@@ -387,3 +387,32 @@ async def test_a_torn_record_of_what_is_loaded_is_not_believed(
     for content in damaged:
         sim.files.write_bytes(RECORD, content)
         assert await board.loaded() is None
+
+
+async def test_loaded_gives_what_the_download_gave(board: RemoteDevice, bitfile: Path) -> None:
+    bitfile.with_suffix(".hwh").write_bytes(shipped_description("resizer"))
+    loaded = await board.download(bitfile)
+    assert loaded.design is not None
+    assert await board.loaded() is loaded
+
+
+async def test_a_partial_bitstream_over_an_unknown_design_leaves_it_unknown(board: RemoteDevice, make: Make) -> None:
+    await board.download(make(1, partial=True), partial=True)
+    assert await board.loaded() is None
+
+
+@pytest.mark.parametrize("partial", [False, True])
+async def test_partial_and_full_are_not_mixed_up(board: RemoteDevice, make: Make, partial: bool) -> None:
+    with pytest.raises(Misuse, match="is a partial bitstream; pass" if partial else "is a full bitstream; leave"):
+        await board.download(make(1, partial=partial), partial=not partial)
+
+
+async def test_a_board_that_rebooted_can_be_programmed_again(bitfile: Path) -> None:
+    bitfile.with_suffix(".hwh").write_bytes(shipped_description("resizer"))
+
+    async with simulated() as (sim, board):
+        await board.download(bitfile)
+        await sim.reboot()
+        assert await board.clocks.get_pl_clk(0) == 0.0
+        await board.download(bitfile)
+        assert len(sim.counters.programmed) == 2

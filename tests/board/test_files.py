@@ -143,3 +143,21 @@ async def test_small_kernel_files_pass_behind_bulk_streams() -> None:
 async def test_bytes_that_are_no_message_are_named(sim: SimBoard, board: RemoteDevice) -> None:
     with pytest.raises(ProtocolViolation, match=f"^{board.name}"):
         payload(board.name, b"\xff" * 12, 1)
+
+
+async def test_two_fetches_to_one_place_do_not_mix(board: RemoteDevice, tmp_path: Path) -> None:
+    data = random.Random(9).randbytes(3 << 20)
+    await board.write_file("/tmp/file", data)
+    await asyncio.gather(*(board.fetch_file("/tmp/file", tmp_path / "copy") for _ in range(3)))
+    assert (tmp_path / "copy").read_bytes() == data
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+async def test_a_local_file_that_cannot_be_written_is_named(sim: SimBoard, board: RemoteDevice, tmp_path: Path) -> None:
+    calls = sum(sim.counters.calls.values())
+
+    for target in (tmp_path, tmp_path / "missing" / "copy"):
+        with pytest.raises(Misuse, match=f"^{board.name}: {target} cannot be written here"):
+            await board.fetch_file("/proc/version", target)
+
+    assert sum(sim.counters.calls.values()) == calls

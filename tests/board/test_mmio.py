@@ -174,6 +174,9 @@ def test_no_offset_whatever_reaches_the_wire_from_outside(offset: int, length: i
     class Connection:
         board = "b"
 
+        def check_loop(self) -> None:
+            return None
+
     window = MMIO(Connection(), Windows(), BASE, 0x100)  # type: ignore[arg-type]
     inside = offset % 4 == 0 and 0 <= offset <= 0x100 - max(length, 4)
 
@@ -261,3 +264,28 @@ async def test_many_tasks_use_many_windows(board: RemoteDevice) -> None:
         for window in windows:
             for offset in range(0, 16, 4):
                 group.start_soon(use, window, offset)
+
+
+async def test_numpy_integers_do_not_wrap_around_the_bounds_check(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 128)
+    calls = sum(sim.counters.calls.values())
+
+    for attempt in (
+        window.read(np.uint32(0xFFFF_FFFC)),  # type: ignore[arg-type]
+        window.write(np.uint8(252), 1),  # type: ignore[arg-type]
+        window.read_block(np.uint16(0), np.uint8(64)),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(OutOfRange):
+            await attempt
+
+    for nonsense in ("0x10", 4.0, None):
+        with pytest.raises(Misuse):
+            await window.read(nonsense)  # type: ignore[arg-type]
+
+    assert sum(sim.counters.calls.values()) == calls
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+async def test_bytes_of_any_kind_are_a_block_of_words(registers: MMIO, kind: Any) -> None:
+    await registers.write_block(0, kind(b"\1\2\3\4\5\6\7\x08"))
+    assert (await registers.read_block(0, 3)).tolist() == [0x0403_0201, 0x0807_0605, 0]

@@ -1,3 +1,4 @@
+import asyncio
 import random
 
 import pytest
@@ -121,3 +122,33 @@ async def test_an_id_that_is_known_already_is_a_protocol_violation(sim: SimBoard
 
     with pytest.raises(ProtocolViolation, match="no new id"):
         await board.mmio(BASE + 0x10_0000, 4).read()
+
+
+async def test_a_first_access_that_is_cancelled_costs_no_second_window(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 0x1000)
+
+    for turns in range(0, 60, 3):
+        access = asyncio.ensure_future(window.read(0))
+
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        access.cancel()
+        await asyncio.wait({access})
+
+    assert await window.read(0) == 0
+    assert sim.counters.windows == 1
+
+
+async def test_a_window_is_mapped_while_uploads_take_all_streams() -> None:
+    async with simulated() as (sim, board):
+        sim.faults.bandwidth = 20e6
+        uploads = [asyncio.ensure_future(board.write_file(f"/tmp/{n}", bytes(8 << 20))) for n in range(6)]
+        await asyncio.sleep(0.05)
+
+        async with asyncio.timeout(1):
+            await board.mmio(BASE, 4).write(0, 1)
+
+        assert not all(upload.done() for upload in uploads)
+        sim.faults.bandwidth = None
+        await asyncio.gather(*uploads)

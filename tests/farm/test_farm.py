@@ -162,3 +162,12 @@ async def test_a_function_that_is_not_async_is_named() -> None:
     async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
         with pytest.raises(FarmError, match="needs an async function"):
             await farm.run(lambda board: 5)  # type: ignore[arg-type, return-value]
+
+
+async def test_a_function_that_is_cancelled_from_inside_is_a_failure_and_not_silence() -> None:
+    async def give_up(board: RemoteDevice) -> None:
+        raise asyncio.CancelledError
+
+    async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
+        with pytest.raises(FarmError, match="cancelled from inside"):
+            await farm.run(give_up)

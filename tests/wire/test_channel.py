@@ -218,10 +218,11 @@ async def test_another_loop_gets_a_clear_error() -> None:
 
 
 async def test_a_forked_child_gets_a_clear_error(board: RemoteDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getpid", lambda: -1)  # what the child would see; a real fork would take gRPC with it
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)  # what the child would see; a real fork would take gRPC with it
 
-    with pytest.raises(WrongLoop, match="fork"):
-        await board.read_file("/proc/version")
+        with pytest.raises(WrongLoop, match="fork"):
+            await board.read_file("/proc/version")
 
 
 async def test_a_board_is_used_between_opening_and_closing() -> None:
@@ -293,3 +294,23 @@ async def test_a_write_that_grpc_itself_could_not_make_is_a_lost_connection(boar
     broken = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, none, none, "Internal error from Core")
     error = parts.connection.streams._guard.failure(methods.BUFFER_WRITE, broken, changing=True)
     assert isinstance(error, ConnectionLost) and isinstance(error, OutcomeUnknown)
+
+
+async def test_a_call_is_not_sent_when_the_connection_breaks_in_the_turn_in_which_it_begins() -> None:
+    async with simulated() as (sim, board):
+        registers = board.mmio(0x4000_0000, 0x1000)
+        await registers.write(0, 1)
+        parts = board._parts
+        assert parts is not None
+        guard = parts.connection.calls._guard
+        before, steady = sim.counters.calls["mmio.write"], guard._steady
+        guard._steady = lambda: False  # as the check just before gRPC sends would see it
+
+        with pytest.raises(ConnectionLost, match="nothing was sent") as caught:
+            await registers.write(0, 2)
+
+        assert not isinstance(caught.value, OutcomeUnknown)
+        guard._steady = steady
+        assert sim.counters.calls["mmio.write"] == before
+        await registers.write(0, 3)
+        assert await registers.read(0) == 3
