@@ -9,6 +9,8 @@ from typing import TypeAlias
 class Progress:
     """One step forward: `done` of `total` bytes of `stage` on the board called `board`.
 
+    Bytes that are sent count when they are handed to the network; on a slow link some megabytes are still on their way.
+
     Stages of a download are `upload` (unless the board has the bitstream already), `verify` (only with
     `verify="full"`), `program` and `done`; of a buffer `to board` and `from board`; of a file `read`. A stage whose
     bytes are not known beforehand has a total of 0.

@@ -79,7 +79,7 @@ def test_every_public_name_of_pynqs_remote_device_has_a_row(name: str) -> None:
 
 @pytest.mark.parametrize("snippet", re.findall(r"```python\n(import asyncio.*?)```", README, re.DOTALL))
 def test_the_complete_snippets_run(snippet: str) -> None:
-    """The one with a real board's address runs up to connecting."""
+    """The one with a real board's address runs up to connecting; the others end by printing 42."""
     snippet = snippet.replace('RemoteDevice("192.168.2.99")', 'RemoteDevice("127.0.0.1:1", timeouts=QUICK)')
     code = f"from pynq_async import Timeouts\nQUICK = Timeouts(connect=0.2)\n{snippet}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
@@ -88,6 +88,10 @@ def test_the_complete_snippets_run(snippet: str) -> None:
         assert "ConnectError: 127.0.0.1:1: no connection" in done.stderr
     else:
         assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert "FIGURES" not in README and "TODO" not in README
 
 
 def test_the_public_names_are_those_that_are_documented() -> None:

@@ -159,6 +159,11 @@ class Streams:
             message = await call.read()
         except grpc.aio.AioRpcError as error:
             raise self._guard.failure(method, error, changing=False) from None
+        except asyncio.CancelledError:
+            if unsent := self._guard.was_unsent(method, call):
+                raise unsent from None
+
+            raise
         finally:
             call.cancel()
 

@@ -43,7 +43,7 @@ async def test_download_to_two_boards(pair: tuple[SimBoard, SimBoard], bitfile: 
 
 async def test_a_board_that_fails_is_one_sentence(lone: SimBoard, bitfile: Path) -> None:
     lone.faults.fail("remote_device.writefile", grpc.StatusCode.INTERNAL, "no", times=99)
-    ended = await pynq_async("download", "--partial", "--no-clocks", bitfile, lone.address)
+    ended = await pynq_async("download", "--no-clocks", bitfile, lone.address)
 
     assert ended.code == 1
     assert lone.address in ended.only_error
