@@ -34,12 +34,16 @@ def payload(board: str, message: bytes, field: int) -> tuple[memoryview, bytes]:
     """
     tag = field << 3 | _LENGTH_DELIMITED
     view = memoryview(message)
-
-    # The usual case, 1 or 16,000 times a transfer: the bulk field is first and alone.
     position, start, end = 0, 0, 0
     rest = bytearray()
 
     try:
+        if message and message[0] == tag:  # the usual case, 16,000 times a file: the bulk field alone
+            length, begin = _read_varint(message, 1)
+
+            if begin + length == len(message):
+                return view[begin:], b""
+
         while position < len(message):
             key, after_key = _read_varint(message, position)
             kind = key & 7

@@ -69,18 +69,14 @@ class Streams:
         self._under_way.add(call)
 
         try:
-            while True:
-                message = await call.read()
-
-                if message is grpc.aio.EOF:
-                    return True
-
+            while (message := await call.read()) is not grpc.aio.EOF:
                 watch.progressed()
-
                 enough = sink(message)
 
                 if enough if isinstance(enough, bool) else await enough:
                     return False
+
+            return True
         except (asyncio.CancelledError, grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
             if unsent := self._guard.was_unsent(method, call):
                 raise unsent from None
