@@ -55,23 +55,18 @@ class Calls:
         """
         async with self._arbiter().calls:
             await (admit or self._guard.reach)()
-            return await self.direct(method, request, changing=changing, straggler=straggler)
+            return await self._call(method, request, changing=changing, straggler=straggler)
 
-    async def direct(
+    async def _call(
         self,
         method: Method[Request, Response],
         request: Request,
         *,
-        changing: bool = False,
-        timeout: float | None = None,
-        anyhow: bool = False,
-        straggler: Straggler[Response] | None = None,
+        changing: bool,
+        straggler: Straggler[Response] | None,
     ) -> Response:
-        """As `unary`, without waiting for a free slot: for the calls that others wait for, such as the identity."""
-        deadline = timeout or self._guard.timeouts.call
-        call = self._guard.begin(
-            method, request.SerializeToString(), timeout=None if straggler else deadline, anyhow=anyhow
-        )
+        deadline = None if straggler else self._guard.timeouts.call
+        call = self._guard.begin(method, request.SerializeToString(), timeout=deadline)
         finished = finished_event(call)
         self._under_way.add(finished)
         call.add_done_callback(lambda _: self._under_way.discard(finished))
