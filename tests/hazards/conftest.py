@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pynq_async import Bitstream, Limits, RemoteDevice, Timeouts
-from pynq_async.errors import ConnectionLost
+from pynq_async.errors import ConnectError, ConnectionLost
 from pynq_async.sim import Hazards, SimBoard, serve
 
 from ..sim.conftest import RawClient
@@ -134,11 +134,11 @@ async def assert_works(sim: SimBoard, board: RemoteDevice) -> None:
 
 async def reached(board: RemoteDevice) -> None:
     """Wait until the client is connected again; reading twice is all it does by itself."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while True:
             try:
                 await board.exists_file("/tmp")
-            except ConnectionLost:
+            except (ConnectionLost, ConnectError):  # gRPC itself waits up to two seconds between attempts
                 await asyncio.sleep(0.01)
             else:
                 return
