@@ -8,6 +8,7 @@ from .board.loaded import Loaded
 from .board.mmio import MMIO
 from .config import Address, Limits, Timeouts
 from .farm import BoardFarm, Results
+from .overlay import DefaultHierarchy, DefaultIP, Overlay
 from .progress import Progress
 
 __all__ = [
@@ -17,9 +18,12 @@ __all__ = [
     "BoardFarm",
     "Buffer",
     "Clocks",
+    "DefaultHierarchy",
+    "DefaultIP",
     "Design",
     "Limits",
     "Loaded",
+    "Overlay",
     "Progress",
     "RemoteDevice",
     "Results",

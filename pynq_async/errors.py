@@ -12,7 +12,8 @@
     └── BoardError                          what one board did; begins with its name
         ├── Misuse (ValueError)             a call that cannot be right, refused before anything is sent
         │   ├── OutOfRange                  an offset, length, address or size outside what it belongs to
-        │   └── Misaligned                  an offset or length that is no multiple of what the hardware needs
+        │   ├── Misaligned                  an offset or length that is no multiple of what the hardware needs
+        │   └── NotInDesign (AttributeError, LookupError)   the design has no IP, register or field of that name
         ├── NotOpen (RuntimeError)          used before it was opened or after it was closed
         ├── WrongLoop (RuntimeError)        used from another event loop, thread or forked process
         ├── ConnectError (ConnectionError)  the board could not be reached in time
@@ -23,7 +24,8 @@
         │   ├── ConnectionLostOutcomeUnknown    ... because the connection broke (a ConnectionLost too)
         │   └── DeadlineOutcomeUnknown          ... because no answer came in time (a DeadlineExceeded too)
         ├── StaleHandle                     the buffer or window belongs to a board server that is gone
-        │   └── BoardRebooted               ... because the board rebooted: its fabric is empty
+        │   ├── BoardRebooted               ... because the board rebooted: its fabric is empty
+        │   └── DesignReplaced              ... because another design was loaded since
         ├── NotSupported                    this board's server does not offer the call
         ├── ServerError                     the board server failed inside the call
         ├── ProtocolViolation               the board server answered what it must not
@@ -39,6 +41,7 @@
         └── FabricError                     programming the fabric
             ├── FabricBusy                  another download is running on this board
             ├── WrongFamily                 the bitstream is for another family of devices
+            ├── NotLoaded                   the design is not the one that is in the fabric
             ├── FirmwareRejected            what arrived on the board is not what was sent
             ├── ProgrammingFailed           the FPGA manager did not end in `operating`
             └── FabricUnknown               programming was cut off: what is loaded is unknown
@@ -109,6 +112,10 @@ class Misaligned(Misuse):
     """An offset or length that is no multiple of what the hardware needs."""
 
 
+class NotInDesign(Misuse, AttributeError, LookupError):
+    """The design has no IP, register or field of that name."""
+
+
 class NotOpen(BoardError, RuntimeError):
     """Used before it was opened or after it was closed."""
 
@@ -151,6 +158,10 @@ class StaleHandle(BoardError):
 
 class BoardRebooted(StaleHandle):
     """The board rebooted since: its fabric is empty, and touching it could hang the board."""
+
+
+class DesignReplaced(StaleHandle):
+    """Another design was loaded since: what was at this address may not be there any more."""
 
 
 class NotSupported(BoardError):
@@ -211,6 +222,10 @@ class FabricBusy(FabricError):
 
 class WrongFamily(FabricError):
     """The bitstream is for another family of devices than the board's."""
+
+
+class NotLoaded(FabricError):
+    """The design is not the one that is in the fabric."""
 
 
 class FirmwareRejected(FabricError):

@@ -3,7 +3,7 @@
 import math
 import operator
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -269,14 +269,21 @@ class RemoteDevice:
         record = await parts.record.read()
         await stop_shutdown_managers(parts.connection, parts.windows, record.shutdown_managers if record else {})
 
-    def mmio(self, address: int, length: int = 4) -> MMIO:
+    @property
+    def generation(self) -> tuple[str, int, int]:
+        """Boot id, and how often this process has programmed the whole fabric since, and how often a region of it."""
+        connection = self._open_parts.connection
+        return connection.server.boot, connection.arbiter.programmed, connection.arbiter.reconfigured
+
+    def mmio(self, address: int, length: int = 4, *, check: Callable[[], None] | None = None) -> MMIO:
         """A window of `length` bytes of registers at physical `address`; no I/O, the board maps it on first use.
 
         Any address is taken: the board does what the bus does. An access where nothing answers can hang the board.
+        `check` is called before each access is sent, and may raise.
         """
         parts = self._open_parts
         parts.windows.forget_rebooted()
-        return MMIO(parts.connection, parts.windows, address, length)
+        return MMIO(parts.connection, parts.windows, address, length, check=check)
 
     def allocate(
         self, shape: int | Sequence[int], dtype: npt.DTypeLike = "u4", *, cacheable: bool = True

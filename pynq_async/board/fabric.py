@@ -85,6 +85,11 @@ class Fabric:
         report(Progress(board, "program", 0, 0))
 
         async with self._connection.arbiter.windows.alone() as hold:
+            if flags == FULL:
+                self._connection.arbiter.programmed += 1
+            else:
+                self._connection.arbiter.reconfigured += 1
+
             await to_the_end(self._program_and_record(hold, name, bitstream.name, record, flags))
 
     async def _set_flags(self, flags: int) -> None:

@@ -48,12 +48,20 @@ class MMIO:
     """
 
     def __init__(
-        self, connection: Connection, windows: Windows, base: int, length: int, *, lasting: bool = False
+        self,
+        connection: Connection,
+        windows: Windows,
+        base: int,
+        length: int,
+        *,
+        lasting: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> None:
         board = connection.board
         self.base = _integer(board, base)
         self.length = _integer(board, length)
         self._lasting = lasting
+        self._allowed = check
 
         if not 0 < self.length <= _LONGEST:
             raise OutOfRange(board, f"a register window has 4 to {_LONGEST:#x} bytes, not {self.length}")
@@ -118,6 +126,25 @@ class MMIO:
         async with self._window.order.alone():
             for index, word in enumerate(words):
                 await self._store(offset + 4 * index, word)
+
+    async def update(self, offset: int, mask: int, value: int) -> int:
+        """Replace the bits under `mask` of the register at `offset` by those of `value`; returns the word written.
+
+        No other access through this process comes between the read and the write. Raises as `read` and `write`.
+        """
+        board = self._connection.board
+        mask, value = _integer(board, mask), _integer(board, value)
+
+        if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
+            raise OutOfRange(board, f"{value:#x} does not lie under the mask {mask:#x} of 32 bits")
+
+        offset = self._check(offset, 4)
+
+        async with self._window.order.alone():
+            word = await self._load(offset) & ~mask | value
+            await self._store(offset, word)
+
+        return word
 
     async def read_block(self, offset: int, count: int) -> Words:
         """Read `count` registers from byte `offset` on, many at a time; returns a uint32 array of shape (count,)."""
@@ -271,6 +298,9 @@ class MMIO:
             position = self.base - window.base + offset
 
             async with connection.arbiter.windows.shared():
+                if self._allowed is not None:
+                    self._allowed()
+
                 try:
                     return await connection.calls.unary(
                         method,

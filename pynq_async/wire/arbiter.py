@@ -21,6 +21,8 @@ class Arbiter:
         streams: how many bulk streams may be under way.
         calls: how many short calls may be under way.
         programming: whether a download is under way.
+        programmed: how often this process has begun to give the fabric another design.
+        reconfigured: how often this process has begun to give a region of it another one.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -29,6 +31,8 @@ class Arbiter:
         self.streams = asyncio.Semaphore(limits.streams)
         self.calls = asyncio.Semaphore(limits.calls)
         self.programming = False
+        self.programmed = 0
+        self.reconfigured = 0
 
     @classmethod
     def of(cls, boot: str, offered: "Arbiter") -> "Arbiter":

@@ -1,0 +1,17 @@
+"""Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
+
+from .hierarchy import DefaultHierarchy
+from .ip import DefaultIP, IpDescription
+from .overlay import Overlay
+from .registers import BitField, Register, RegisterMap, RegisterValue
+
+__all__ = [
+    "BitField",
+    "DefaultHierarchy",
+    "DefaultIP",
+    "IpDescription",
+    "Overlay",
+    "Register",
+    "RegisterMap",
+    "RegisterValue",
+]

@@ -1,0 +1,67 @@
+"""Which driver an IP, a memory or a hierarchy gets."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import InvalidArgument
+from .drivers import DRIVERS, HlsKernel
+from .hierarchy import DefaultHierarchy
+from .ip import DefaultIP, IpDescription
+
+Driver = type[DefaultIP] | type[DefaultHierarchy]
+
+
+class Binding:
+    """The drivers of one overlay: those passed to it first, then the ones of this package."""
+
+    def __init__(self, drivers: Iterable[Driver] = ()) -> None:
+        given = list(drivers)
+
+        for driver in given:
+            if not (isinstance(driver, type) and issubclass(driver, DefaultIP | DefaultHierarchy)):
+                raise InvalidArgument(
+                    f"{driver!r} is no driver: it must be a subclass of DefaultIP or DefaultHierarchy"
+                )
+
+        self._own = bind(driver for driver in given if issubclass(driver, DefaultIP))
+        self._hierarchies = [driver for driver in given if issubclass(driver, DefaultHierarchy)]
+
+    def ip(self, description: IpDescription) -> DefaultIP:
+        """Make the driver of an IP or memory; the exact version first, then any version."""
+        kind = description.type
+        plain = kind.rpartition(":")[0]
+
+        for table in (self._own, DRIVERS):
+            for name in (kind, plain):
+                if name in table:
+                    return table[name](description)
+
+        return HlsKernel(description) if HlsKernel.fits(description) else DefaultIP(description)
+
+    def hierarchy(self, description: Mapping[str, Any]) -> type[DefaultHierarchy]:
+        """The class for a hierarchy; raises `InvalidArgument` when two of the drivers want it."""
+        wanting = [driver for driver in self._hierarchies if driver.checkhierarchy(description)]
+
+        if len(wanting) > 1:
+            names = " and ".join(driver.__name__ for driver in wanting)
+            raise InvalidArgument(f"{names} both accept the hierarchy {description.get('fullpath')}; pass only one")
+
+        return wanting[0] if wanting else DefaultHierarchy
+
+
+def bind(drivers: Iterable[type[DefaultIP]]) -> Mapping[str, type[DefaultIP]]:
+    """Drivers by the types of IP they are for; raises `InvalidArgument` for none, or for two of one type."""
+    table: dict[str, type[DefaultIP]] = {}
+
+    for driver in drivers:
+        if isinstance(driver.bindto, str) or not driver.bindto:
+            raise InvalidArgument(f"{driver.__name__}.bindto must list the types of IP it is for")
+
+        for kind in driver.bindto:
+            if kind in table and table[kind] is not driver:
+                raise InvalidArgument(f"{kind} is bound twice: to {table[kind].__name__} and to {driver.__name__}")
+
+            table[kind] = driver
+
+    return MappingProxyType(table)

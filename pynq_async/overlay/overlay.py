@@ -1,0 +1,235 @@
+"""A design in the fabric of a board, as a tree of drivers."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self
+
+from ..bitstream import Bitstream, Design, load_bitstream, load_design
+from ..board.device import RemoteDevice
+from ..errors import DesignReplaced, InvalidArgument, NotInDesign, NotLoaded
+from ..progress import ProgressCallback
+from .binding import Binding, Driver
+from .hierarchy import DefaultHierarchy, Member
+from .ip import DefaultIP, IpDescription
+from .region import check_addresses, region_content
+
+
+class Overlay(DefaultHierarchy):
+    """A design that was loaded into a board's fabric; its IP, hierarchies and memories are attributes.
+
+        overlay = await Overlay.load(board, "base.bit")
+        await overlay.leds_gpio.channel1.write(0b1010)
+        vdma = overlay.video.axi_vdma
+        vdma = overlay["video/axi_vdma"]                # for names that clash or are no identifiers
+
+    Looking something up does no I/O. Once another design is loaded, every access to its IP raises `DesignReplaced`.
+
+    Attributes:
+        bitstream: what was loaded.
+        design: its hardware description.
+        ip_dict, mem_dict, hierarchy_dict, clock_dict, gpio_dict, interrupt_controllers, interrupt_pins: what the
+            description says, as PYNQ's `Overlay` has it; with the IP of regions that were reconfigured.
+    """
+
+    def __init__(
+        self, board: RemoteDevice, bitstream: Bitstream, design: Design, drivers: Iterable[Driver] = ()
+    ) -> None:
+        self.bitstream = bitstream
+        self.design = design
+        self.ip_dict = dict(design.ip_dict)
+        self.mem_dict = dict(design.mem_dict)
+        self.hierarchy_dict = dict(design.hierarchy_dict)
+        self.clock_dict = design.clock_dict
+        self.gpio_dict = design.gpio_dict
+        self.interrupt_controllers = design.interrupt_controllers
+        self.interrupt_pins = design.interrupt_pins
+        self._binding = Binding(drivers)
+        self._full = board.generation[:2]
+        self._bound: dict[str, object] = {}
+        self._replacing: str | None = None
+        super().__init__(board, "", {}, {})
+        self.members = self._bind("")
+
+    @classmethod
+    async def load(
+        cls,
+        board: RemoteDevice,
+        bitstream: str | os.PathLike[str] | Bitstream,
+        *,
+        design: Design | None = None,
+        download: bool = True,
+        drivers: Iterable[Driver] = (),
+        clocks: bool = True,
+        verify: Literal["marker", "full"] = "marker",
+        progress: ProgressCallback | None = None,
+    ) -> Self:
+        """Program the fabric with a bitstream and bind drivers to the IP of its design.
+
+        Args:
+            board: an open board.
+            bitstream: a file with its hardware description beside or inside it, or one that `load_bitstream` has read.
+            design: the hardware description if it is parsed already.
+            download: False binds to what is in the fabric already, and raises `NotLoaded` where the board's record says
+                that this is another design.
+            drivers: classes of your own, which come before those of this package.
+            clocks: as of `RemoteDevice.download`.
+            verify: as of `RemoteDevice.download`.
+            progress: as of `RemoteDevice.download`.
+
+        Raises `DesignError` without a description, `InvalidArgument` for drivers that cannot be bound, both before
+        anything is sent; else as `RemoteDevice.download`.
+        """
+        drivers = list(drivers)
+        Binding(drivers)
+
+        if not isinstance(bitstream, Bitstream):
+            bitstream = await load_bitstream(bitstream)
+
+        if design is None:
+            design = await load_design(bitstream)
+
+        if design.partial:
+            raise InvalidArgument(f"{bitstream.name} is of a region only: load the whole design, then use pr_download")
+
+        if download:
+            await board.download(bitstream, design=design, clocks=clocks, verify=verify, progress=progress)
+        else:
+            loaded = await board.loaded()
+
+            if loaded is not None and loaded.digest != bitstream.digest:
+                raise NotLoaded(
+                    board.name, f"{loaded.name} is loaded, not {bitstream.name}; load it with download=True"
+                )
+
+        return cls(board, bitstream, design, drivers)
+
+    async def is_loaded(self) -> bool:
+        """Whether the design is still the one in the fabric, as recorded on the board; other tools are not seen."""
+        loaded = await self.board.loaded()
+        same = loaded is not None and loaded.digest == self.bitstream.digest
+        return same and self.board.generation[:2] == self._full
+
+    async def pr_download(
+        self,
+        region: str,
+        bitstream: str | os.PathLike[str] | Bitstream,
+        *,
+        design: Design | None = None,
+        verify: Literal["marker", "full"] = "marker",
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        """Reconfigure one region with a partial bitstream, and bind drivers to the IP that is in it now.
+
+        Args:
+            region: the hierarchy that is the region, by its full path.
+            bitstream: a partial bitstream with its hardware description beside it.
+            design: that description if it is parsed already.
+            verify: as of `RemoteDevice.download`.
+            progress: as of `RemoteDevice.download`.
+
+        What was bound in the region before raises `DesignReplaced` from then on. Raises `NotInDesign` for an unknown
+        region, `OutOfRange` when the new IP lies outside the region's address ranges, before anything is sent.
+        """
+        if self.board.generation[:2] != self._full:
+            raise DesignReplaced(
+                self.board.name, f"{self.bitstream.name} is not in the fabric any more; load it before its regions"
+            )
+
+        if region not in self.hierarchy_dict:
+            there = ", ".join(self.hierarchy_dict) or "none"
+            raise NotInDesign(self.board.name, f"the design has no region {region!r}; its hierarchies: {there}")
+
+        if not isinstance(bitstream, Bitstream):
+            bitstream = await load_bitstream(bitstream)
+
+        if design is None:
+            design = await load_design(bitstream)
+
+        check_addresses(self.board.name, region, self.design, bitstream.name, design)
+        before = self.board.generation
+        self._replacing = region
+
+        try:
+            await self.board.download(bitstream, design=design, partial=True, verify=verify, progress=progress)
+        finally:
+            self._replacing = None
+
+            if self.board.generation != before:  # from here on another thing is there, even if this was cut off
+                self._forget(region)
+
+        self._rebind(region, design)
+
+    def _bind(self, path: str) -> dict[str, Member]:
+        """Make what lies directly under a hierarchy, and all below it."""
+        prefix = f"{path}/" if path else ""
+        members: dict[str, Member] = {}
+
+        for table in (self.ip_dict, self.mem_dict):
+            for name, entry in table.items():
+                if name.startswith(prefix) and "/" not in name[len(prefix) :] and entry.get("phys_addr") is not None:
+                    members[name[len(prefix) :]] = self._driver(name, entry)
+
+        for name in sorted(self._paths_under(prefix)):
+            members.setdefault(name[len(prefix) :], self._hierarchy(name))
+
+        return members
+
+    def _paths_under(self, prefix: str) -> set[str]:
+        tables = (self.ip_dict, self.mem_dict, self.hierarchy_dict)
+        names = [name for table in tables for name in table if name.startswith(prefix)]
+        inner = {prefix + name[len(prefix) :].partition("/")[0] for name in names if "/" in name[len(prefix) :]}
+        return inner | {name for name in self.hierarchy_dict if name in names and "/" not in name[len(prefix) :]}
+
+    def _hierarchy(self, path: str) -> DefaultHierarchy:
+        description = self.hierarchy_dict.get(path, {})
+        return self._binding.hierarchy(description)(self.board, path, description, self._bind(path))
+
+    def _driver(self, name: str, entry: Mapping[str, Any]) -> DefaultIP:
+        token = self._bound[name] = object()
+        mmio = self.board.mmio(entry["phys_addr"], entry["addr_range"], check=lambda: self._check(name, token))
+        return self._binding.ip(
+            IpDescription(
+                board=self.board,
+                name=name,
+                type=entry["type"],
+                mmio=mmio,
+                parameters=entry.get("parameters") or {},
+                registers=entry.get("registers") or {},
+                interrupts={},
+                gpio=entry.get("gpio") or {},
+            )
+        )
+
+    def _forget(self, region: str) -> None:
+        for name in [name for name in self._bound if name.startswith(f"{region}/")]:
+            del self._bound[name]
+
+    def _rebind(self, region: str, design: Design) -> None:
+        prefix = f"{region}/"
+
+        for table, entries in (
+            (self.ip_dict, design.ip_dict),
+            (self.mem_dict, design.mem_dict),
+            (self.hierarchy_dict, design.hierarchy_dict),
+        ):
+            for name in [name for name in table if name.startswith(prefix)]:
+                del table[name]
+
+            table |= {prefix + name: {**entry, "fullpath": prefix + name} for name, entry in entries.items()}
+
+        self.hierarchy_dict[region] = self.hierarchy_dict[region] | region_content(design)
+        parent, _, name = region.rpartition("/")
+        above = self[parent] if parent else self
+        above.members[name] = self._hierarchy(region)
+
+    def _check(self, name: str, token: object) -> None:
+        """Raise `DesignReplaced` when what was bound is not in the fabric any more."""
+        board = self.board
+
+        if board.generation[:2] != self._full:
+            raise DesignReplaced(board.name, f"{self.bitstream.name} is not in the fabric any more; load it again")
+
+        if self._bound.get(name) is not token or (self._replacing and name.startswith(f"{self._replacing}/")):
+            raise DesignReplaced(
+                board.name, f"the region of {name} was reconfigured; take what is there now from the overlay"
+            )

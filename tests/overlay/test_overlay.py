@@ -1,0 +1,256 @@
+import pytest
+
+from pynq_async import DefaultHierarchy, DefaultIP, Overlay
+from pynq_async.errors import (
+    DesignError,
+    DesignReplaced,
+    InvalidArgument,
+    Misuse,
+    NotInDesign,
+    NotLoaded,
+    OutOfRange,
+    StaleHandle,
+)
+from tests.boards import simulated
+
+from .designs import design, firmware, ip, memory, register
+
+ADDER, LEDS = 0x43C0_0000, 0x4120_0000
+WORD = {
+    "CTRL": register(0, START=(0, 1), MODE=(4, 3), READY=(8, 1, "read-only")),
+    "KICK": register(4, "write-only", GO=(0, 1)),
+}
+DESIGN = design(
+    {
+        "adder": ip("acme.com:user:adder:1.0", ADDER, registers=WORD),
+        "video/in/leds": ip("acme.com:user:leds:2.0", LEDS),
+        "read": ip("acme.com:user:odd:1.0", 0x4300_0000),
+    },
+    memories={"video/lines": memory(0x4000_0000)},
+)
+
+
+async def test_ip_hierarchies_and_memories_are_attributes() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+        assert type(overlay.adder) is DefaultIP
+        assert overlay.video["in"].leds.name == "video/in/leds"
+        assert overlay["video/in/leds"] is overlay.video["in"].leds
+        assert isinstance(overlay.video, DefaultHierarchy)
+        assert overlay["read"].mmio.base == 0x4300_0000
+        assert overlay.ip_dict.keys() == DESIGN.ip_dict.keys()
+        assert {"adder", "video", "ip_dict"} <= set(dir(overlay))
+        assert "in" not in dir(overlay.video)
+
+        calls = sim.counters.calls.total()
+        assert "adder: DefaultIP (acme.com:user:adder:1.0) at 0x43c00000" in repr(overlay)
+        assert "in/ (DefaultHierarchy)" in repr(overlay.video)
+        assert repr(overlay.adder) and repr(overlay.adder.register_map) and repr(overlay.adder.register_map.CTRL.MODE)
+        assert sim.counters.calls.total() == calls
+
+        await overlay.adder.write(0x10, 7)
+        assert await overlay.adder.read(0x10) == sim.memory.load(ADDER + 0x10) == 7
+
+
+async def test_what_a_design_does_not_have_is_said() -> None:
+    async with simulated() as (_, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+
+        with pytest.raises(NotInDesign, match=r"no 'addr'; there are adder, read, video"):
+            _ = overlay.addr
+
+        with pytest.raises(NotInDesign, match=r"has no 'video/out'.*in, lines|lines, in"):
+            _ = overlay["video/out"]
+
+        with pytest.raises(NotInDesign, match="adder .* has no attribute 'start'"):
+            overlay.adder.start  # noqa: B018
+
+        assert not hasattr(overlay, "addr")
+
+        with pytest.raises(NotInDesign, match="no register 'CTL'; there are CTRL, KICK"):
+            overlay.adder.register_map.CTL  # noqa: B018
+
+        with pytest.raises(NotInDesign, match="no field 'MOD'; there are START, MODE, READY"):
+            overlay.adder.register_map.CTRL.MOD  # noqa: B018
+
+
+async def test_registers_and_fields_by_name() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+        control = overlay.adder.register_map.CTRL
+        sim.memory.store(ADDER, 0x8000_0121)
+        value = await control.read()
+        assert value == 0x8000_0121
+        assert (value.START, value.MODE, value["READY"]) == (1, 2, 1)
+        assert value.fields() == {"START": 1, "MODE": 2, "READY": 1}
+        assert "MODE=2" in repr(value)
+
+        await control.MODE.write(5)
+        assert sim.memory.load(ADDER) == 0x8000_0151
+        assert await control.MODE.read() == 5
+
+        writes = sim.counters.calls["mmio.write"]
+        await control.write(START=0, MODE=7)
+        assert sim.memory.load(ADDER) == 0x8000_0170
+        assert sim.counters.calls["mmio.write"] == writes + 1
+
+        await control.write(3)
+        assert sim.memory.load(ADDER) == 3
+        await overlay.adder.register_map.KICK.GO.write(1)
+        assert sim.memory.load(ADDER + 4) == 1
+        assert list(await overlay.adder.register_map.read()) == ["CTRL"]
+
+
+async def test_registers_refuse_what_cannot_be_right_before_anything_is_sent() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+        registers = overlay.adder.register_map
+        calls = sim.counters.calls.total()
+
+        with pytest.raises(Misuse, match=r"adder.KICK is write-only"):
+            await registers.KICK.read()
+
+        with pytest.raises(Misuse, match=r"adder.CTRL.READY is read-only"):
+            await registers.CTRL.READY.write(1)
+
+        with pytest.raises(OutOfRange, match=r"MODE: 8 does not fit into 3 bits"):
+            await registers.CTRL.write(START=1, MODE=8)
+
+        with pytest.raises(Misuse, match="either as one value or by its fields"):
+            await registers.CTRL.write()
+
+        assert sim.counters.calls.total() == calls
+
+
+class Adder(DefaultIP):
+    bindto = ("acme.com:user:adder",)
+    setups = 0
+
+    async def _setup(self) -> None:
+        self.setups += 1
+        assert await self.read(0) == 0
+        await self.register_map.CTRL.MODE.write(1)
+
+    async def add(self, a: int, b: int) -> int:
+        await self.write(0x10, a)
+        await self.write(0x18, b)
+        return await self.read(0x10) + await self.read(0x18)
+
+
+class Video(DefaultHierarchy):
+    @staticmethod
+    def checkhierarchy(description: object) -> bool:
+        assert isinstance(description, dict)
+        return "lines" in description["memories"]
+
+
+async def test_own_drivers_are_bound_and_set_up_once_before_first_use() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN, drivers=[Adder, Video])
+        adder = overlay.adder
+        assert isinstance(adder, Adder) and type(overlay.video) is Video
+        assert adder.setups == sim.counters.calls["mmio.read"] == 0
+        assert await adder.add(3, 4) == 7
+        assert await adder.add(5, 6) == 11
+        assert adder.setups == 1
+        assert sim.memory.load(ADDER) == 0x10
+
+
+async def test_drivers_that_cannot_be_bound_are_refused_before_anything_is_sent() -> None:
+    class Second(DefaultIP):
+        bindto = ("acme.com:user:adder",)
+
+    class Nothing(DefaultIP):
+        pass
+
+    async with simulated() as (sim, board):
+        calls = sim.counters.calls.total()
+
+        for drivers, words in (
+            ([Adder, Second], "bound twice: to Adder and to Second"),
+            ([Nothing], "must list the types"),
+            ([int], "is no driver"),
+        ):
+            with pytest.raises(InvalidArgument, match=words):
+                await Overlay.load(board, firmware(), design=DESIGN, drivers=drivers)  # type: ignore[arg-type]
+
+        with pytest.raises(DesignError, match="without a hardware description"):
+            await Overlay.load(board, firmware())
+
+        assert sim.counters.calls.total() == calls
+
+
+async def test_the_ip_of_a_design_that_was_replaced_is_refused() -> None:
+    async with simulated() as (_, board):
+        first = await Overlay.load(board, firmware(1), design=DESIGN)
+        assert await first.is_loaded()
+        second = await Overlay.load(board, firmware(2), design=DESIGN)
+
+        with pytest.raises(DesignReplaced, match=r"design1.bit is not in the fabric any more"):
+            await first.adder.read(0)
+
+        assert not await first.is_loaded()
+        assert await second.is_loaded()
+        await second.adder.read(0)
+
+
+async def test_a_design_is_refused_after_a_reboot() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(1), design=DESIGN)
+        await overlay.adder.write(0x10, 1)
+        await sim.reboot()
+
+        with pytest.raises(StaleHandle):
+            await overlay.adder.read(0)
+
+        assert not await overlay.is_loaded()
+
+
+async def test_binding_to_what_is_loaded_sends_nothing_to_the_fabric() -> None:
+    async with simulated() as (sim, board):
+        await Overlay.load(board, firmware(1), design=DESIGN)
+        overlay = await Overlay.load(board, firmware(1), design=DESIGN, download=False)
+        assert len(sim.counters.programmed) == 1
+        await overlay.adder.read(0)
+
+        with pytest.raises(NotLoaded, match=r"design1.bit is loaded, not design2.bit"):
+            await Overlay.load(board, firmware(2), design=DESIGN, download=False)
+
+
+PARTS = design({"filter/fir": ip("acme.com:user:fir:1.0", ADDER), "adder": ip("acme.com:user:adder:1.0", 0x4300_0000)})
+IIR = design(
+    {"iir": ip("acme.com:user:iir:1.0", ADDER, 0x1000)}, memories={"taps": memory(ADDER + 0x8000, 0x1000)}, partial=True
+)
+
+
+async def test_a_region_is_reconfigured_and_its_ip_bound_again() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(1), design=PARTS)
+        fir, adder = overlay.filter.fir, overlay.adder
+        await overlay.pr_download("filter", firmware(2, partial=True), design=IIR)
+        assert [event.partial for event in sim.counters.programmed] == [False, True]
+        assert list(overlay.filter.members) == ["iir", "taps"]
+        assert "filter/iir" in overlay.ip_dict and "filter/fir" not in overlay.ip_dict
+        assert "filter/taps" in overlay.mem_dict
+        await overlay.filter.iir.write(4, 9)
+        assert overlay.adder is adder
+        await adder.read(0)
+
+        with pytest.raises(DesignReplaced, match="the region of filter/fir was reconfigured"):
+            await fir.read(0)
+
+
+async def test_a_partial_bitstream_that_does_not_fit_its_region_is_refused() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(1), design=PARTS)
+        calls = sim.counters.calls.total()
+        outside = design({"iir": ip("acme.com:user:iir:1.0", ADDER + 0x8000)}, partial=True)
+
+        with pytest.raises(OutOfRange, match=r"iir at 0x43c08000 to 0x43c17fff lies outside the region filter"):
+            await overlay.pr_download("filter", firmware(2, partial=True), design=outside)
+
+        with pytest.raises(NotInDesign, match="no region 'fir'; its hierarchies: filter"):
+            await overlay.pr_download("fir", firmware(2, partial=True), design=IIR)
+
+        assert sim.counters.calls.total() == calls
+        await overlay.filter.fir.read(0)
