@@ -1,5 +1,6 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
+from .drivers import BlockRAM
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
@@ -7,6 +8,7 @@ from .registers import BitField, Register, RegisterMap, RegisterValue
 
 __all__ = [
     "BitField",
+    "BlockRAM",
     "DefaultHierarchy",
     "DefaultIP",
     "IpDescription",

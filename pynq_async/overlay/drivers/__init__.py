@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..ip import DefaultIP
+from .bram import BlockRAM
 from .hls import HlsKernel
 
-_ALL: tuple[type[DefaultIP], ...] = ()
+_ALL: tuple[type[DefaultIP], ...] = (BlockRAM,)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DRIVERS", "HlsKernel"]
+__all__ = ["DRIVERS", "BlockRAM", "HlsKernel"]
