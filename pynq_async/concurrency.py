@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -54,6 +55,22 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, 
                 group.start_soon(worker)
     except BaseExceptionGroup as group_error:
         raise first_leaf(group_error) from None
+
+
+async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Run two coroutines at once; the first failure ends both and is raised itself."""
+    results: dict[int, Any] = {}
+
+    async def run(place: tuple[int, Coroutine[Any, Any, Any]]) -> None:
+        results[place[0]] = await place[1]
+
+    try:
+        await for_each(enumerate((first, second)), run, width=2)
+    finally:
+        for coroutine in (first, second):
+            coroutine.close()  # one that was not begun when the other failed
+
+    return results[0], results[1]
 
 
 def first_leaf(error: BaseException) -> BaseException:

@@ -4,7 +4,7 @@ import time
 import anyio
 import pytest
 
-from pynq_async.concurrency import for_each, in_a_thread, to_the_end
+from pynq_async.concurrency import both, for_each, in_a_thread, to_the_end
 
 from .boards import assert_no_tasks_left
 
@@ -129,3 +129,38 @@ async def test_nothing_to_do_is_done_at_once() -> None:
         pytest.fail("there is nothing to do")
 
     await for_each([], work, width=0)
+
+
+async def test_both_run_at_once_and_give_both_results() -> None:
+    met = asyncio.Event()
+
+    async def first() -> int:
+        await met.wait()
+        return 1
+
+    async def second() -> str:
+        met.set()
+        return "two"
+
+    assert await both(first(), second()) == (1, "two")
+
+
+async def test_both_raise_the_first_failure_itself_and_end_the_other() -> None:
+    ended = False
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async def wait() -> None:
+        nonlocal ended
+
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended = True
+
+    for failing_first in (True, False):
+        with pytest.raises(ValueError, match="no"):
+            await (both(fail(), wait()) if failing_first else both(wait(), fail()))
+
+    assert ended

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from ..concurrency import for_each
 from ..hardware.axi_ports import AXI_PORTS
+from ..hardware.registers import Field
 from ..wire.channel import Connection
 from .mmio import MMIO
 from .windows import PAGE, Windows
@@ -13,16 +15,17 @@ async def set_axi_port_widths(connection: Connection, windows: Windows, widths: 
 
     The boot loader set the ports up for the design it knew; a port of another width moves data to wrong places.
     """
-    for port in AXI_PORTS:
-        code = port.codes.get(widths.get(port.parameter, 0))
+    wanted = [
+        (MMIO(connection, windows, port.base, PAGE, lasting=True), field, port.codes[widths[port.parameter]])
+        for port in AXI_PORTS
+        for field in port.fields
+        if widths.get(port.parameter) in port.codes
+    ]
 
-        if code is None:
-            continue
+    async def set_width(place: tuple[MMIO, Field, int]) -> None:
+        block, field, code = place
 
-        block = MMIO(connection, windows, port.base, PAGE, lasting=True)
+        if field.of(await block.read(field.offset)) != code:
+            await block.update(field.offset, field.mask, field.put(0, code))
 
-        for field in port.fields:
-            word = await block.read(field.offset)
-
-            if field.of(word) != code:
-                await block.write(field.offset, field.put(word, code))
+    await for_each(wanted, set_width, width=len(wanted))

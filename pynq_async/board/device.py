@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy.typing as npt
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
-from ..concurrency import to_the_end
+from ..concurrency import both, to_the_end
 from ..config import Address, Limits, Timeouts
 from ..errors import Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
@@ -223,8 +223,10 @@ class RemoteDevice:
             if design is None and bitstream.description is not None:
                 design = await load_design(bitstream)
 
-            sent = await parts.firmware.bring(bitstream, read_back=verify == "full", report=report)
-            before = await parts.record.read()
+            flags = PARTIAL if partial else FULL
+            sent, before = await both(
+                parts.firmware.bring(bitstream, read_back=verify == "full", report=report), parts.record.read()
+            )
 
             if not partial:
                 await stop_shutdown_managers(
@@ -234,9 +236,9 @@ class RemoteDevice:
                 if clocks and design is not None:
                     await parts.clocks.apply(design)
 
-            await parts.firmware.confirm(bitstream)
+            await both(parts.firmware.confirm(bitstream), parts.fabric.set_flags(flags))
             record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
-            await parts.fabric.program(bitstream, record, flags=PARTIAL if partial else FULL, report=report)
+            await parts.fabric.program(bitstream, record, flags=flags, report=report)
 
             if not partial and design is not None and self.family == "zynqmp":
                 await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import anyio
 
 from ..bitstream import Bitstream
-from ..concurrency import to_the_end
+from ..concurrency import both, to_the_end
 from ..errors import (
     BoardError,
     FabricBusy,
@@ -68,19 +68,13 @@ class Fabric:
             )
 
     async def program(self, bitstream: Bitstream, record: Record, *, flags: int, report: Report) -> None:
-        """Program a firmware that is on the board, verify it, and record it.
+        """Program a firmware that is on the board, for which the flags are set; verify it, and record it.
 
         From the moment the FPGA manager is told the name, until its state is known, nothing cuts this off: it is bound
         by the program timeout, register access waits, and a cancellation arrives afterwards.
         """
         name = FirmwareStore.name(bitstream)
         board = self._connection.board
-
-        try:
-            await self._set_flags(flags)
-        except (RemoteFileNotFound, RemoteFileError) as error:
-            raise FabricError(board, f"there is no FPGA manager at {MANAGER} on this board ({error})") from error
-
         await self._record.write(record)
         report(Progress(board, "program", 0, 0))
 
@@ -92,9 +86,15 @@ class Fabric:
 
             await to_the_end(self._program_and_record(hold, name, bitstream.name, record, flags))
 
-    async def _set_flags(self, flags: int) -> None:
-        await self._files.write(f"{MANAGER}/flags", str(flags).encode())
-        found = await self._flags()
+    async def set_flags(self, flags: int) -> None:
+        """Say whether what comes next is full or partial, and make sure that the FPGA manager took it."""
+        try:
+            await self._files.write(f"{MANAGER}/flags", str(flags).encode())
+            found = await self._flags()
+        except (RemoteFileNotFound, RemoteFileError) as error:
+            raise FabricError(
+                self._connection.board, f"there is no FPGA manager at {MANAGER} on this board ({error})"
+            ) from error
 
         if found != flags:
             raise ProgrammingFailed(
@@ -113,8 +113,8 @@ class Fabric:
         try:
             with anyio.fail_after(self._connection.timeouts.program):
                 await self._files.write(f"{MANAGER}/firmware", name.encode())
-                state = (await self._files.read(f"{MANAGER}/state")).decode("ascii", "replace").strip()
-                found = await self._flags()
+                content, found = await both(self._files.read(f"{MANAGER}/state"), self._flags())
+                state = content.decode("ascii", "replace").strip()
         except ProgrammingFailed:
             raise
         except (BoardError, TimeoutError) as error:

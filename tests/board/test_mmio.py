@@ -289,3 +289,47 @@ async def test_numpy_integers_do_not_wrap_around_the_bounds_check(sim: SimBoard,
 async def test_bytes_of_any_kind_are_a_block_of_words(registers: MMIO, kind: Any) -> None:
     await registers.write_block(0, kind(b"\1\2\3\4\5\6\7\x08"))
     assert (await registers.read_block(0, 3)).tolist() == [0x0403_0201, 0x0807_0605, 0]
+
+
+async def test_update_replaces_the_bits_under_a_mask_only() -> None:
+    async with simulated() as (sim, board):
+        registers = board.mmio(BASE, 64)
+        sim.memory.store(BASE + 8, 0x1234_5678)
+        assert await registers.update(8, 0xFF00, 0xAB00) == sim.memory.load(BASE + 8) == 0x1234_AB78
+        calls = sim.counters.calls.total()
+
+        for mask, value in ((0, 0), (0xF0, 0x1F0), (1 << 32, 0)):
+            with pytest.raises(OutOfRange):
+                await registers.update(8, mask, value)
+
+        assert sim.counters.calls.total() == calls
+
+
+async def test_updates_that_overlap_lose_none() -> None:
+    async with simulated() as (sim, board):
+        registers = board.mmio(BASE, 64)
+
+        async with asyncio.TaskGroup() as group:
+            for bit in range(32):
+                group.create_task(registers.update(0, 1 << bit, 1 << bit))
+
+        assert sim.memory.load(BASE) == 0xFFFF_FFFF
+
+
+async def test_a_window_is_checked_before_each_access() -> None:
+    async with simulated() as (sim, board):
+        allowed = True
+
+        def check() -> None:
+            if not allowed:
+                raise Misuse("board", "not now")
+
+        registers = board.mmio(BASE, 64, check=check)
+        await registers.write(0, 1)
+        allowed = False
+
+        for access in (registers.read(0), registers.write(0, 2), registers.update(0, 1, 0), registers.read_block(0, 4)):
+            with pytest.raises(Misuse, match="not now"):
+                await access
+
+        assert sim.memory.load(BASE) == 1
