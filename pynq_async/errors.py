@@ -8,7 +8,7 @@
     │   ├── BitstreamNotFound (FileNotFoundError)   there is no such file
     │   └── DesignError                     a hardware description that cannot be used
     ├── FarmError                           some boards of a farm failed; says which
-    ├── SimulationError                     a simulated board could not be started
+    ├── SimulationError                     a simulated board could not be started or used
     └── BoardError                          what one board did; begins with its name
         ├── Misuse (ValueError)             a call that cannot be right, refused before anything is sent
         │   ├── OutOfRange                  an offset, length, address or size outside what it belongs to
@@ -89,7 +89,7 @@ class FarmError(PynqError):
 
 
 class SimulationError(PynqError):
-    """A simulated board could not be started."""
+    """A simulated board could not be started or used."""
 
 
 class BoardError(PynqError):

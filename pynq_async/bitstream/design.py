@@ -56,6 +56,7 @@ class Design:
         interrupt_pins: pins that raise interrupts by full path.
         gpio_dict: GPIO of the processing system by name; `pins` is a set.
         hierarchy_dict: hierarchies by full path, each with its IP, memories and hierarchies.
+        streams: AXI4-Stream connections: from each source to its sink, both `path/INTERFACE`.
     """
 
     digest: str
@@ -69,6 +70,7 @@ class Design:
     interrupt_pins: dict[str, dict[str, Any]] = field(repr=False, hash=False)
     gpio_dict: dict[str, dict[str, Any]] = field(repr=False, hash=False)
     hierarchy_dict: dict[str, dict[str, Any]] = field(repr=False, hash=False)
+    streams: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def ps_parameters(self) -> Mapping[str, str]:

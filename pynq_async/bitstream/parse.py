@@ -16,6 +16,7 @@ from .files import DESCRIPTION_LIMIT
 from .partial import read_partial
 from .parts import PROCESSING_SYSTEMS
 from .sanity import Insane, check_xml
+from .streams import read_streams
 
 _ROOT = "EDKSYSTEM"
 _MEMORY = 4 * 1024 * 1024 * 1024
@@ -40,7 +41,7 @@ def parse_description(data: bytes) -> dict[str, Any]:
     root = ElementTree.fromstring(text := check_xml(data, _ROOT))
     systems = [module for module in root.iter("MODULE") if module.get("MODTYPE") in PROCESSING_SYSTEMS]
     fields = _full(text) if systems else _partial(root)
-    return {"digest": hashlib.sha256(data).hexdigest(), **fields}
+    return {"digest": hashlib.sha256(data).hexdigest(), "streams": read_streams(root), **fields}
 
 
 def _answer(data: bytes) -> bytes:

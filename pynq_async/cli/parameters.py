@@ -7,6 +7,7 @@ import click
 
 from ..config import Address, Timeouts
 from ..errors import InvalidArgument
+from ..sim.known_designs import kernel_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +21,14 @@ def to_address(_context: click.Context, _parameter: click.Parameter, text: str) 
     """Read HOST[:PORT]."""
     try:
         return Address.parse(text)
+    except InvalidArgument as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def to_kernels(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Read any number of IP=MODULE:FUNCTION."""
+    try:
+        return dict(kernel_option(text) for text in texts)
     except InvalidArgument as error:
         raise click.BadParameter(str(error)) from None
 

@@ -7,18 +7,21 @@ from typing import Any
 
 import click
 
+from ..bitstream import load_design
 from ..config import ENVIRONMENT
 from ..errors import SimulationError
 from ..sim import spawn
 from .output import MB, say, say_json
-from .parameters import examples, json_option
+from .parameters import examples, json_option, to_kernels
 from .running import carry_out
 
 MODELS = {"zynq7000": "Pynq-Z2", "zynqmp": "ZCU104", "versal": "VCK190"}
 _HIGHEST_PORT = 65535
 
 
-@click.command(epilog=examples("pynq-async sim", "pynq-async sim --boards 4 --port 9000 --bandwidth 100"))
+@click.command(
+    epilog=examples("pynq-async sim", "pynq-async sim --boards 4 --port 9000", "pynq-async sim --design base.hwh")
+)
 @click.option("--boards", type=click.IntRange(1, 64), default=1, show_default=True, help="How many boards.")
 @click.option(
     "--port",
@@ -28,7 +31,25 @@ _HIGHEST_PORT = 65535
     help="Port of the first board; the others follow.",
 )
 @click.option(
-    "--family", type=click.Choice(sorted(MODELS)), default="zynq7000", show_default=True, help="Family of devices."
+    "--family",
+    type=click.Choice(sorted(MODELS)),
+    help="Family of devices.  [default: that of the designs, or zynq7000]",
+)
+@click.option(
+    "--design",
+    "designs",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    metavar="FILE",
+    help="A .hwh, or a bitstream with its description, whose IP is simulated. May be repeated.",
+)
+@click.option(
+    "--kernel",
+    "kernels",
+    multiple=True,
+    callback=to_kernels,
+    metavar="IP=MODULE:FUNCTION",
+    help="The Python function that an HLS kernel carries out. May be repeated.",
 )
 @click.option("--model", help="What the boards call themselves.  [default: fits the family]")
 @click.option("--release", type=click.Choice(["3.1", "4.0"]), default="4.0", show_default=True, help="PYNQ release.")
@@ -45,7 +66,9 @@ _HIGHEST_PORT = 65535
 def sim(
     boards: int,
     port: int,
-    family: str,
+    family: str | None,
+    designs: tuple[str, ...],
+    kernels: dict[str, str],
     model: str | None,
     release: str,
     cma: int,
@@ -59,7 +82,9 @@ def sim(
     """
     options: dict[str, Any] = {
         "family": family,
-        "model": model or MODELS[family],
+        "model": model,
+        "designs": designs,
+        "kernels": kernels,
         "release": release,
         "cma_bytes": cma << 20,
         "bandwidth": bandwidth and bandwidth * MB,
@@ -79,6 +104,9 @@ async def _serve(boards: int, port: int, options: dict[str, Any], *, as_json: bo
     for number in range(port, port + boards):
         _check_free(number)
 
+    options["family"] = options["family"] or await _family(options["designs"])
+    options["model"] = options["model"] or MODELS[options["family"]]
+
     async with spawn(boards, port, **options) as addresses:
         if as_json:
             say_json({"boards": addresses})
@@ -94,6 +122,11 @@ async def _serve(boards: int, port: int, options: dict[str, Any], *, as_json: bo
         await asyncio.get_running_loop().create_future()
 
     return 0
+
+
+async def _family(designs: tuple[str, ...]) -> str:
+    families = [(await load_design(path)).family for path in designs]
+    return next(filter(None, families), "zynq7000")
 
 
 def _check_free(port: int) -> None:

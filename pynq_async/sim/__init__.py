@@ -3,8 +3,10 @@
 from .board import SimBoard
 from .bus import Hook
 from .counters import Counters, ProgramEvent
+from .fabric import SimDesign
 from .faults import FaultPlan
 from .filesystem import FileSystem
+from .ip import MODELS, IpModel, Site, Stream
 from .link import Link
 from .memory import Memory
 from .options import Hazards
@@ -12,16 +14,21 @@ from .process import BoardAddress, spawn
 from .server import serve
 
 __all__ = [
+    "MODELS",
     "BoardAddress",
     "Counters",
     "FaultPlan",
     "FileSystem",
     "Hazards",
     "Hook",
+    "IpModel",
     "Link",
     "Memory",
     "ProgramEvent",
     "SimBoard",
+    "SimDesign",
+    "Site",
+    "Stream",
     "serve",
     "spawn",
 ]

@@ -12,6 +12,7 @@ import threading
 
 from ..errors import PynqError
 from .board import SimBoard
+from .known_designs import kernel_option, read_designs
 from .options import FAMILIES, Hazards
 from .server import serve
 
@@ -21,7 +22,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7967, help="0 takes a free one")
     parser.add_argument("--model", default="Pynq-Z2", help="what the device tree says; empty leaves it out")
-    parser.add_argument("--family", choices=sorted(FAMILIES), default="zynq7000")
+    parser.add_argument("--family", choices=sorted(FAMILIES), help="default: that of the designs, else zynq7000")
+    parser.add_argument(
+        "--design",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a .hwh, or a bitstream with its description, whose IP is simulated; may be repeated",
+    )
+    parser.add_argument(
+        "--kernel",
+        action="append",
+        default=[],
+        metavar="IP=MODULE:FUNCTION",
+        help="the Python function that an HLS kernel carries out; may be repeated",
+    )
     parser.add_argument("--release", default="4.0", help="PYNQ release of the board server: 3.1 or 4.0")
     parser.add_argument("--cma-bytes", type=int, default=128 * 2**20, help="size of the contiguous memory")
     parser.add_argument("--firmware-bytes", type=int, default=64 * 2**20, help="size of the RAM disk for firmware")
@@ -36,12 +51,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
+    kernels = dict(kernel_option(text) for text in arguments.kernel)
     board = SimBoard(
         model=arguments.model or None,
         family=arguments.family,
         release=arguments.release,
         cma_bytes=arguments.cma_bytes,
         firmware_bytes=arguments.firmware_bytes,
+        designs=await read_designs(arguments.design, kernels),
         hazards=Hazards.parse(arguments.hazards),
         seed=arguments.seed,
         interrupt=arguments.interrupt,

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING
 
+from ..bitstream import Design
 from ..errors import InvalidArgument, SimulationError
 from . import options, procfs
 from .bus import Bus, Hook
 from .contiguous import ContiguousMemory
 from .counters import Counters
 from .dispatch import Handler, Service
+from .fabric import Fabric, ModelTable, SimDesign
 from .faults import FaultPlan
 from .filesystem import FileSystem
 from .fpga_manager import FIRMWARE, FpgaManager
@@ -26,7 +28,6 @@ from .services.health import health_handlers
 from .services.interrupts import InterruptService
 from .services.mmio import MmioService
 from .services.reflection import reflection_handlers
-from .shutdown_manager import Design, add_shutdown_manager
 
 if TYPE_CHECKING:
     from .server import Listener
@@ -63,6 +64,8 @@ class SimBoard:
         fpga: the FPGA manager: `state`, `flags`, `loaded`.
         pins: the GPIO pins of the processing system.
         bus: loads and stores of registers, with hooks.
+        fabric: the IP of the design that is programmed.
+        ip: the models of that IP by full path, such as `ip["btns_gpio"]`.
         boot_id: of this boot.
         process: the server process that lives now: `pid`, `buffers`, `windows`.
     """
@@ -71,11 +74,11 @@ class SimBoard:
         self,
         *,
         model: str | None = "Pynq-Z2",
-        family: str = "zynq7000",
+        family: str | None = None,
         release: str = "4.0",
         cma_bytes: int = 128 * 2**20,
         firmware_bytes: int = 64 * 2**20,
-        design: Design | None = None,
+        designs: Collection[Design | SimDesign] = (),
         hazards: Hazards | None = None,
         seed: int = 0,
         services: Collection[str] | None = None,
@@ -88,11 +91,13 @@ class SimBoard:
 
         Args:
             model: what the device tree calls the board; None leaves the file out.
-            family: `zynq7000`, `zynqmp` or `versal`.
+            family: `zynq7000`, `zynqmp` or `versal`; None is that of the designs, else `zynq7000`.
             release: `3.1` or `4.0`, the PYNQ release whose server runs.
             cma_bytes: size of the contiguous memory.
             firmware_bytes: size of the RAM disk under `/lib/firmware`.
-            design: a parsed hardware description whose shutdown managers are modelled.
+            designs: parsed hardware descriptions. Once the bitstream of one is programmed, models of its IP answer at
+                their addresses. A board that was given some is strict: touching programmable logic where no IP is, is a
+                bus error, which ends the server. A board without has plain memory there.
             hazards: which destructive behaviours are on; None is none of them.
             seed: of everything random, such as shuffled writes.
             services: the packages served, such as `{"mmio", "buffer"}`; None is what the release has.
@@ -103,27 +108,41 @@ class SimBoard:
             model_cache: cacheable buffers have bytes of their own until they are flushed or invalidated.
 
         Raises:
-            InvalidArgument: an unknown family or release, or contiguous memory that does not fit the family.
+            InvalidArgument: an unknown family or release, a design for another family, or contiguous memory that does
+                not fit the family.
         """
         if release not in _RELEASES:
             raise InvalidArgument(f"{release!r} is no release of the board server; there are {', '.join(_RELEASES)}")
 
         self.model = model
-        self.family = options.family(family)
+        known = [each if isinstance(each, SimDesign) else SimDesign(each) for each in designs]
+        self.family = options.family(
+            family or next((each.design.family for each in known if each.design.family), "zynq7000")
+        )
         self.release = release
         self.hazards = hazards or Hazards()
         self.seed = seed
         self.model_cache = model_cache
+
+        if other := {each.design.family for each in known} - {self.family.name, None}:
+            raise InvalidArgument(f"a {self.family.name} cannot hold a design for {', '.join(map(str, other))}")
+
         room = self.family.contiguous_limit - self.family.contiguous_base
 
         if not 0 < cma_bytes <= room:
-            raise InvalidArgument(f"{cma_bytes} bytes of contiguous memory do not fit a {family}; it has {room}")
+            raise InvalidArgument(
+                f"{cma_bytes} bytes of contiguous memory do not fit a {self.family.name}; it has {room}"
+            )
 
         self.counters = Counters()
         self.faults = FaultPlan()
         self.memory = Memory()
-        self.bus = Bus(self.memory)
         self.area = ContiguousMemory(self.family.contiguous_base, cma_bytes)
+        self.fabric = Fabric(
+            known, self.family, self.memory, self.area, self.counters, self.hazards, self._interrupt_rises
+        )
+        self.ip = ModelTable(self.fabric)
+        self.bus = Bus(self.memory, self.fabric)
         self.files = FileSystem(self.counters, self.faults, seed)
         self.files.mount(FIRMWARE, firmware_bytes)
         self.fpga = FpgaManager(
@@ -134,8 +153,9 @@ class SimBoard:
             name=self.family.manager,
             needs_sync=self.family.name != "versal",
             plain=plain_sysfs,
-            digests=digests,
-            wipe=lambda: self.memory.clear(*self.family.logic),
+            digests=digests or any(each.digest is not None for each in known),
+            erase=self.fabric.clear,
+            configure=self.fabric.configure,
             panic=self._panic,
         )
         self.pins = Pins(self.family)
@@ -157,10 +177,6 @@ class SimBoard:
         self.process = self._new_process()
         self._used = False
         procfs.populate(self)
-
-        if design is not None:
-            for base in design.shutdown_managers().values():
-                add_shutdown_manager(self.bus, base, self.hazards.manager_polls)
 
     def __repr__(self) -> str:
         where = self._listener.address if self._listener is not None else "switched off"
@@ -299,6 +315,7 @@ class SimBoard:
             await self.process.end_threads()
         finally:
             self.fpga.abandon()
+            self.fabric.halt()
             self._listener = None
 
     def _later(self, deed: Callable[[], Awaitable[None]]) -> None:
@@ -340,11 +357,18 @@ class SimBoard:
         self._ticks = self._random.randrange(12, 40) * _TICKS
         self._replace_process()
         self.fpga.reboot()
+        self.fabric.clear()
         self.memory.clear()
         self.pins.reset()
 
         for path in [*self.files.paths("/tmp/"), *self.files.paths(f"{FIRMWARE}/")]:
             self.files.remove(path)
+
+    def _interrupt_rises(self, pins: Collection[str], raw_irq: int | None) -> None:
+        for interrupt in self.process.interrupts.values():
+            # One that is registered without a pin is that of the processing system itself.
+            if interrupt.pin_name in pins or (not interrupt.pin_name and interrupt.raw_irq == raw_irq):
+                interrupt.pending.set()
 
     def _panic(self, reason: str) -> Awaitable[None] | None:
         if not self.hazards.crash_on_long_name:

@@ -30,6 +30,10 @@ class ContiguousMemory:
         """Bytes not handed out."""
         return self.size - sum(length for _, length in self._taken)
 
+    def holds(self, address: int, length: int) -> bool:
+        """Whether all these addresses are handed out."""
+        return any(start <= address and address + length <= start + taken for start, taken in self._taken)
+
     def reserve(self, size: int) -> int | None:
         """Take `size` bytes, rounded up to pages; None when no gap is large enough."""
         need = _pages(size)

@@ -38,6 +38,8 @@ class Counters:
         unaligned: register accesses whose offset was rounded down (H14).
         odd_writes: register writes of another length than 4 bytes (H16).
         unprogrammed: register accesses to programmable logic that holds no design (H18).
+        bus_errors: register accesses to addresses where nothing is, on a board that knows its designs.
+        strays: transfers of an IP to or from contiguous memory that no buffer has.
         unknown_ids: calls with a buffer or window id the server does not know.
         partial_writes: buffer uploads that ended before the buffer's end (H24).
         overflows: buffer uploads that went past the buffer's end (H23).
@@ -69,6 +71,8 @@ class Counters:
     unaligned: int = 0
     odd_writes: int = 0
     unprogrammed: int = 0
+    bus_errors: int = 0
+    strays: int = 0
     unknown_ids: int = 0
     partial_writes: int = 0
     overflows: int = 0

@@ -42,7 +42,8 @@ class FpgaManager:
         needs_sync: bool,
         plain: bool,
         digests: bool,
-        wipe: Callable[[], None],
+        erase: Callable[[], None],
+        configure: Callable[[Loaded], None],
         panic: Callable[[str], Awaitable[None] | None],
     ) -> None:
         self.state = "unknown"
@@ -54,7 +55,8 @@ class FpgaManager:
         self._faults = faults
         self._hazards = hazards
         self._needs_sync = needs_sync
-        self._wipe = wipe
+        self._erase = erase
+        self._configure = configure
         self._panic = panic
         self._timer: asyncio.TimerHandle | None = None
         self._digests = digests
@@ -143,6 +145,11 @@ class FpgaManager:
                 done.set_result(None)
 
         self.state = "write"
+
+        # The kernel looks at what it was given before it clears the fabric.
+        if not self.flags & 1 and self._verdict(self._read(name)) == "operating":
+            self._erase()
+
         self._timer = loop.call_later(self._faults.program_seconds, finish)
         return done
 
@@ -161,11 +168,11 @@ class FpgaManager:
 
         if partial:
             self.partials.append(loaded)
-            return
+        else:
+            self.loaded = loaded
+            self.partials = []
 
-        self._wipe()
-        self.loaded = loaded
-        self.partials = []
+        self._configure(loaded)
 
     def _read(self, name: str) -> bytes:
         try:

@@ -33,6 +33,8 @@ class Hazards:
         descriptor_limit: file descriptors of the server process; every register window takes one for ever (H12).
         stream_limit: more open streams than this and the server dies of memory; None is no limit (H8).
         restart_delay: seconds until a server that died is back.
+        fatal_bus_errors: touching what is not there, on a board that knows its designs, ends the server; otherwise it
+            is an error of the call.
         manager_polls: reads of a shutdown manager before it answers 0x0F; None is never.
     """
 
@@ -51,6 +53,7 @@ class Hazards:
     descriptor_limit: int = 1024
     stream_limit: int | None = None
     restart_delay: float = 0.05
+    fatal_bus_errors: bool = True
     manager_polls: int | None = 0
 
     @classmethod

@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from os import PathLike
 from typing import Any
 
+from ..bitstream import load_design
 from ..errors import InvalidArgument, SimulationError
 
 _GRACE = 2.0
@@ -21,23 +24,39 @@ class BoardAddress(str):
 
 @asynccontextmanager
 async def spawn(
-    count: int, first_port: int = 0, *, timeout: float = 30.0, **options: object
+    count: int,
+    first_port: int = 0,
+    *,
+    timeout: float = 30.0,
+    designs: Sequence[str | PathLike[str]] = (),
+    kernels: Mapping[str, str] | None = None,
+    **options: object,
 ) -> AsyncIterator[list[BoardAddress]]:
     """Run `count` simulated boards, each in a process of its own, and give their addresses.
 
     Ports count up from `first_port`; 0 takes free ones. `options` are those of `python -m pynq_async.sim` with
-    underscores (`model="ZCU104", bandwidth=100e6`); a list gives each board its own value. The processes end when the
-    block is left, and also when this process dies.
+    underscores (`model="ZCU104", bandwidth=100e6`); a list gives each board its own value. `designs` (files) and
+    `kernels` (`{"resize_accel_0": "module:function"}`) are known to every board. The processes end when the block is
+    left, and also when this process dies.
 
     Raises:
         SimulationError: a board did not start; says what it printed.
+        BitstreamError: a design cannot be read, or has no description (`DesignError`).
     """
     if count < 1:
         raise InvalidArgument(f"{count} boards cannot be simulated")
 
+    # Each is parsed once, and its errors are raised here; the boards find it in the cache.
+    for path in designs:
+        await load_design(path)
+
+    known = [f"--design={os.fspath(path)}" for path in designs]
+    known += [f"--kernel={ip}={where}" for ip, where in (kernels or {}).items()]
+
     async with AsyncExitStack() as stack:
         children = [
-            await stack.enter_async_context(_child(_arguments(options, index, first_port))) for index in range(count)
+            await stack.enter_async_context(_child([*known, *_arguments(options, index, first_port)]))
+            for index in range(count)
         ]
 
         try:

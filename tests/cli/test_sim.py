@@ -6,11 +6,13 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import pytest
 
 from pynq_async import BoardFarm
+from pynq_async.bitstream import shipped_description
 
 from .command import COMMAND, command_environment, heed_interrupts, pynq_async
 
@@ -77,3 +79,30 @@ async def test_sim_runs_boards_until_interrupted() -> None:
     with socket.socket() as probe:
         probe.settimeout(1)
         assert probe.connect_ex(("127.0.0.1", port)), "a board outlived the command"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+async def test_sim_knows_designs_and_takes_the_family_from_them(tmp_path: Path) -> None:
+    port = two_free_ports()
+    path = tmp_path / "part.hwh"
+    path.write_bytes(shipped_description("rfsoc_sam"))
+
+    async with running("--port", port, "--design", path) as process:
+        assert process.stdout is not None
+        first = (await process.stdout.readline()).decode().strip()
+        assert first == "1 simulated board (ZCU104, zynqmp) until Ctrl-C:"
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+
+
+async def test_sim_says_what_is_wrong_with_a_kernel(tmp_path: Path) -> None:
+    path = tmp_path / "resizer.hwh"
+    path.write_bytes(shipped_description("resizer"))
+    port = two_free_ports()
+
+    shape = await pynq_async("sim", "--port", port, "--design", path, "--kernel", "core")
+    assert (shape.code, "write IP=module:function" in shape.err) == (2, True)
+
+    unknown = await pynq_async("sim", "--port", port, "--design", path, "--kernel", "core=operator:add")
+    assert unknown.code == 1
+    assert "'core': no design has this IP for a kernel" in unknown.only_error

@@ -174,24 +174,6 @@ async def test_a_download_that_cannot_be_stored_is_ok_and_touches_nothing(
     assert board.counters.programmed == []
 
 
-class _Design:
-    def shutdown_managers(self) -> dict[str, int]:
-        return {"pr_0": 0x4100_0000}
-
-
-@pytest.mark.parametrize(("polls", "answers"), [(0, [0xF, 0xF]), (4, [0, 0, 0xF]), (None, [0, 0, 0])])
-async def test_a_shutdown_manager_stops_when_it_is_asked(polls: int | None, answers: list[int]) -> None:
-    board = SimBoard(design=_Design(), hazards=Hazards(manager_polls=polls))
-
-    async with connected(board) as client:
-        window = await client.map(0x4100_0000)
-        assert await client.load(window) == 0
-        await client.store(window, 0, 1)
-        assert [await client.load(window) for _ in answers] == answers
-        await client.store(window, 0, 0)
-        assert await client.load(window) == 0
-
-
 def test_the_board_shows_its_files() -> None:
     files: FileSystem = SimBoard(family="zynqmp").files
     assert files.paths(MANAGER) == [f"{MANAGER}/{name}" for name in ("firmware", "flags", "name", "state")]

@@ -1,7 +1,6 @@
 """Physical memory, buffers in it, register hooks."""
 
 from pynq_async.sim import Memory, SimBoard
-from pynq_async.sim.bus import Bus
 from pynq_async.wire import messages as m
 from pynq_async.wire import methods
 
@@ -42,7 +41,7 @@ def test_clearing_a_range_leaves_the_rest() -> None:
 
 
 def test_hooks_see_loads_and_stores_until_they_are_detached() -> None:
-    bus = Bus(Memory())
+    bus = SimBoard().bus
     detach = bus.on_load(0x1000, lambda address, word: word + address, length=8)
     bus.on_store(0x1000, lambda _, word: word * 2)
     bus.store(0x1000, 3)

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 
 from ...wire import messages as m
 from ...wire import methods
+from ..bus import BusError
 from ..dispatch import Handler, Refused, unary
 from ..windows import Window
 from .framing import varint
@@ -55,7 +56,11 @@ class MmioService:
     async def _read(self, message: bytes) -> bytes:
         request = m.ReadRequest.FromString(message)
         window = await self._find("read", request.mmio_id)
-        value = self._board.process.windows.load(window, request.offset)
+
+        try:
+            value = self._board.process.windows.load(window, request.offset)
+        except BusError as error:
+            await self._bus_error(error)
 
         if value is None:
             await self._fault(window, request.offset)
@@ -82,7 +87,12 @@ class MmioService:
             # Four bytes are copied whatever was sent: what follows a short value is stale memory (H16).
             data += bytes(self._random.randrange(256) for _ in range(4 - len(data)))
 
-        if not self._board.process.windows.store(window, request.offset, int.from_bytes(data, "little")):
+        try:
+            stored = self._board.process.windows.store(window, request.offset, int.from_bytes(data, "little"))
+        except BusError as error:
+            await self._bus_error(error)
+
+        if not stored:
             await self._fault(window, request.offset)
 
         return b""
@@ -108,6 +118,14 @@ class MmioService:
         if self._board.hazards.hang_unprogrammed:
             await self._board.freeze()
             await asyncio.get_running_loop().create_future()
+
+    async def _bus_error(self, error: BusError) -> NoReturn:
+        self._board.counters.bus_errors += 1
+
+        if self._board.hazards.fatal_bus_errors:
+            await self._board.process.die(str(error))
+
+        raise Refused(grpc.StatusCode.INTERNAL, str(error))
 
     async def _fault(self, window: Window, offset: int) -> None:
         if self._board.hazards.crash_out_of_range:

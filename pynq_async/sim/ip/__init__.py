@@ -1,0 +1,19 @@
+"""Models of the IP of a design: what answers at their addresses on a simulated board."""
+
+from .bram import BramModel
+from .model import IpModel
+from .shutdown_manager import ShutdownManagerModel
+from .site import Kernel, Site
+from .stream import Stream
+from .table import MODELS, Factory
+
+__all__ = [
+    "MODELS",
+    "BramModel",
+    "Factory",
+    "IpModel",
+    "Kernel",
+    "ShutdownManagerModel",
+    "Site",
+    "Stream",
+]

@@ -1,0 +1,28 @@
+"""Which model stands for which IP."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from .model import IpModel
+from .shutdown_manager import ShutdownManagerModel
+from .site import Site
+
+Factory = Callable[[Site], IpModel]
+
+# By vendor, library and name.
+MODELS: Mapping[str, Factory] = MappingProxyType(
+    {
+        "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
+        "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
+    }
+)
+
+
+def model_for(site: Site) -> Factory:
+    """The model that comes with this package; a file of registers where there is none for this IP."""
+    return MODELS.get(without_version(site.type), IpModel)
+
+
+def without_version(type_: str) -> str:
+    """`xilinx.com:ip:axi_gpio` of `xilinx.com:ip:axi_gpio:2.0`."""
+    return ":".join(type_.split(":")[:3])
