@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pynq_async import Limits, RemoteDevice, Timeouts
@@ -28,6 +28,14 @@ async def begun(sim: SimBoard, method: str, count: int = 1) -> None:
     async with asyncio.timeout(5):
         while sim.counters.calls[method] < count:
             await asyncio.sleep(0.001)
+
+
+async def settled(sim: SimBoard) -> None:
+    """Let calls that were cut off end on the board's side; one whose answer was lost on request never does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            while sim.counters.unary_now or sim.counters.streams_now:
+                await asyncio.sleep(0.001)
 
 
 def assert_clean(sim: SimBoard) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -13,6 +13,7 @@ from pynq_async import Bitstream, Limits, RemoteDevice, Timeouts
 from pynq_async.errors import ConnectError, ConnectionLost
 from pynq_async.sim import Hazards, SimBoard, serve
 
+from ..boards import settled
 from ..sim.conftest import RawClient
 
 PS = 0xF800_0000  # a register of the Zynq's processing system: there whatever the fabric holds
@@ -93,14 +94,6 @@ async def served(hazards: Hazards | None = None, *, deaths: int = 0, **options: 
     assert_unharmed(sim, deaths)
     left = asyncio.all_tasks() - before
     assert not left, left
-
-
-async def settled(sim: SimBoard) -> None:
-    """Let calls that were cut off end on the board's side; one whose answer was lost on request never does."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0.2):
-            while sim.counters.unary_now or sim.counters.streams_now:
-                await asyncio.sleep(0.001)
 
 
 def assert_unharmed(sim: SimBoard, deaths: int = 0) -> None:

@@ -10,7 +10,7 @@ from pynq_async import Overlay
 from pynq_async.errors import BoardError, Misuse, OutOfRange
 from pynq_async.overlay import BlockRAM
 from pynq_async.sim import SimBoard
-from tests.boards import simulated
+from tests.boards import settled, simulated
 from tests.overlay.designs import design, firmware, memory
 
 BASE = 0x4000_0000
@@ -109,6 +109,8 @@ async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(method: 
             with pytest.raises(BoardError):
                 await ram[0:8].write(range(8))
                 await ram[0:8].read()
+
+            await settled(sim)
 
         sim.faults.clear()
         await ram[0:8].write(range(8))
