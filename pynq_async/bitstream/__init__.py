@@ -3,11 +3,12 @@
 from .bit import BitHeader
 from .clocks import PlClock
 from .design import Design, Ip
-from .formats import Bitstream, load_bitstream, read_bitstream
+from .formats import Bitstream, load_bitstream, parse_bitstream, read_bitstream
 from .loading import load_design
 from .parts import Family, family_of
 from .shipped import shipped_description
 from .synthetic import synthetic_bitstream
+from .synthetic_design import SyntheticIp, synthetic_design
 
 __all__ = [
     "BitHeader",
@@ -16,10 +17,13 @@ __all__ = [
     "Family",
     "Ip",
     "PlClock",
+    "SyntheticIp",
     "family_of",
     "load_bitstream",
     "load_design",
+    "parse_bitstream",
     "read_bitstream",
     "shipped_description",
     "synthetic_bitstream",
+    "synthetic_design",
 ]

@@ -78,17 +78,24 @@ def read_bitstream(path: str | os.PathLike[str], *, description: bool = True) ->
         checked = _check(path, path.suffix, _read_image(path))
         found = _found_beside(path) if description else None
 
-    return Bitstream(
-        name=path.name,
-        path=path,
-        data=checked.data,
-        digest=hashlib.sha256(checked.data).hexdigest(),
-        family=checked.family,
-        partial=checked.partial,
-        header=checked.header,
-        description=found[1] if found else None,
-        description_source=found[0] if found else None,
-    )
+    return _bitstream(path, checked, found)
+
+
+def parse_bitstream(name: str, data: bytes, *, description: bytes | None = None) -> Bitstream:
+    """A bitstream from the bytes of a `.bit`, `.bin` or `.pdi` file, in the calling thread.
+
+    Args:
+        name: the file's name, which says what it is: `base.bit`.
+        data: its content.
+        description: the content of the hardware description (.hwh) that belongs to it.
+
+    Raises:
+        BitstreamError: it is no such bitstream.
+    """
+    path = Path(name)
+    _check_suffix(path)
+    found = (str(path.with_suffix(".hwh")), description) if description is not None else None
+    return _bitstream(path, _check(name, path.suffix, data), found)
 
 
 def read_description(path: Path) -> tuple[str, bytes] | None:
@@ -122,10 +129,27 @@ class _Checked:
     header: BitHeader | None = None
 
 
-def _read_image(path: Path) -> bytes:
+def _bitstream(path: Path, checked: "_Checked", found: tuple[str, bytes] | None) -> Bitstream:
+    return Bitstream(
+        name=path.name,
+        path=path,
+        data=checked.data,
+        digest=hashlib.sha256(checked.data).hexdigest(),
+        family=checked.family,
+        partial=checked.partial,
+        header=checked.header,
+        description=found[1] if found else None,
+        description_source=found[0] if found else None,
+    )
+
+
+def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in _SUFFIXES:
         raise BitstreamError(path, f"is no bitstream by its name; give one that ends in {', '.join(_SUFFIXES)} or .xsa")
 
+
+def _read_image(path: Path) -> bytes:
+    _check_suffix(path)
     return read_file(path, BITSTREAM_LIMIT)
 
 
