@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
 from ..concurrency import both, to_the_end
 from ..config import Address, Limits, Timeouts
-from ..errors import Misuse, NotOpen
+from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
 from ..wire.channel import Connection
 from .axi_ports import set_axi_port_widths
@@ -75,7 +75,7 @@ class RemoteDevice:
         addresses = Address.from_env()
 
         if not -len(addresses) <= index < len(addresses):
-            raise Misuse(f"board {index}", f"PYNQ_REMOTE_DEVICES names {len(addresses)} boards only")
+            raise InvalidArgument(f"PYNQ_REMOTE_DEVICES names {len(addresses)} boards: there is no number {index}")
 
         return cls(addresses[index], timeouts=timeouts, limits=limits)
 

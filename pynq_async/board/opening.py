@@ -24,6 +24,9 @@ class Opening(Generic[T]):
         return self._acquire().__await__()
 
     async def __aenter__(self) -> T:
+        if self._thing is not None:
+            raise NotOpen(self._board, f"{self._what} is open already; ask for another one")
+
         self._thing = await self._acquire()
         return self._thing
 

@@ -30,19 +30,20 @@ class BoardFarm(Mapping[str, RemoteDevice]):
             temperatures = await farm.run(read_temperature)
 
     Args:
-        boards: addresses, or a mapping of names to addresses.
+        boards: an address, several, or a mapping of names to addresses.
         timeouts, limits: for every board.
     """
 
     def __init__(
         self,
-        boards: Iterable[str | Address] | Mapping[str, str | Address],
+        boards: str | Address | Iterable[str | Address] | Mapping[str, str | Address],
         *,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._boards: dict[str, RemoteDevice] = {}
         self._opened = False
+        boards = [boards] if isinstance(boards, str | Address) else boards
         named = boards.items() if isinstance(boards, Mapping) else ((None, address) for address in boards)
 
         for name, address in named:

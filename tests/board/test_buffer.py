@@ -470,3 +470,15 @@ async def test_a_read_only_view_is_not_filled(sim: SimBoard, board: RemoteDevice
 
         with pytest.raises(Misuse, match="read-only"):
             await view.sync_from_device()
+
+
+async def test_a_buffer_that_is_open_is_not_opened_again(sim: SimBoard, board: RemoteDevice) -> None:
+    opening = board.allocate(64)
+
+    async with opening as buffer:
+        with pytest.raises(NotOpen, match="the buffer is open already; ask for another one"):
+            await opening.__aenter__()
+
+        assert not buffer.freed
+
+    assert sim.counters.live_buffers == 0

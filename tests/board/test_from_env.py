@@ -1,7 +1,7 @@
 import pytest
 
 from pynq_async import Address, RemoteDevice
-from pynq_async.errors import InvalidArgument, Misuse
+from pynq_async.errors import InvalidArgument
 from pynq_async.sim import SimBoard
 
 
@@ -36,7 +36,7 @@ async def test_boards_come_from_the_environment(sim: SimBoard, monkeypatch: pyte
     async with RemoteDevice.from_env(1) as board:
         assert board.name == sim.address
 
-    with pytest.raises(Misuse, match="names 2 boards only"):
+    with pytest.raises(InvalidArgument, match="names 2 boards: there is no number"):
         RemoteDevice.from_env(2)
 
 

@@ -171,3 +171,8 @@ async def test_a_function_that_is_cancelled_from_inside_is_a_failure_and_not_sil
     async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
         with pytest.raises(FarmError, match="cancelled from inside"):
             await farm.run(give_up)
+
+
+async def test_one_address_is_a_farm_of_one_board() -> None:
+    async with serve(SimBoard()) as address, BoardFarm(address) as farm:
+        assert list(farm) == [address]
