@@ -13,7 +13,7 @@ ENVIRONMENT = "PYNQ_ASYNC_CACHE"
 KEPT = 64
 
 # Raise it whenever the encoding, or what our own parser makes of a description, changes.
-FORMAT = 2
+FORMAT = 3
 
 _LARGEST = 256 * 1024 * 1024
 

@@ -52,8 +52,11 @@ class Design:
         ip_dict: addressable IP by full path, and the processing system.
         mem_dict: addressable memories by full path.
         clock_dict: clocks from the processing system to the fabric by number.
-        interrupt_controllers: interrupt controllers by name.
-        interrupt_pins: pins that raise interrupts by full path.
+        interrupt_controllers: interrupt controllers by full path, those of hierarchies by pynqmetadata's name too;
+            `parent` is the controller that one is wired to, empty for the processing system, whose number of the
+            interrupt is `raw_irq`.
+        interrupt_pins: pins that raise interrupts by full path, further bits of a vector as `path/pin[1]`; a pin whose
+            `controller` is empty is wired to the processing system and has a `raw_irq`.
         gpio_dict: GPIO of the processing system by name; `pins` is a set.
         hierarchy_dict: hierarchies by full path, each with its IP, memories and hierarchies.
         streams: AXI4-Stream connections: from each source to its sink, both `path/INTERFACE`.

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from .codec import encode
 from .files import DESCRIPTION_LIMIT
+from .interrupts import add_interrupts
 from .partial import read_partial
 from .parts import PROCESSING_SYSTEMS
 from .sanity import Insane, check_xml
@@ -40,7 +41,7 @@ def parse_description(data: bytes) -> dict[str, Any]:
     """The fields of a `Design` by name; raises `Insane`, or whatever pynqmetadata raises."""
     root = ElementTree.fromstring(text := check_xml(data, _ROOT))
     systems = [module for module in root.iter("MODULE") if module.get("MODTYPE") in PROCESSING_SYSTEMS]
-    fields = _full(text) if systems else _partial(root)
+    fields = _full(text, root) if systems else _partial(root)
     return {"digest": hashlib.sha256(data).hexdigest(), "streams": read_streams(root), **fields}
 
 
@@ -65,12 +66,12 @@ def _answer(data: bytes) -> bytes:
     return result
 
 
-def _full(text: str) -> dict[str, Any]:
+def _full(text: str, root: ElementTree.Element) -> dict[str, Any]:
     from pynqmetadata.frontends.hwh_frontend import HwhFrontend
     from pynqmetadata.views.runtime import RuntimeMetadataParser
 
     parsed = RuntimeMetadataParser(HwhFrontend(_hwhfile=text))
-    return {
+    fields = {
         "ps_name": parsed.ps_name,
         "family": PROCESSING_SYSTEMS[parsed.family_ps],
         "partial": False,
@@ -82,6 +83,8 @@ def _full(text: str) -> dict[str, Any]:
         "gpio_dict": parsed.gpio_dict,
         "hierarchy_dict": parsed.hierarchy_dict,
     }
+    add_interrupts(fields, root)
+    return fields
 
 
 def _partial(root: ElementTree.Element) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from pathlib import Path
+from xml.etree import ElementTree
 
 from pynq_async.bitstream import load_bitstream, load_design
+from pynq_async.bitstream.interrupts import read_interrupts
 
 
 async def measured(work: Awaitable[object]) -> tuple[float, float]:
@@ -59,3 +61,17 @@ async def test_real_bitstream_is_loaded_without_holding_the_event_loop(overlay: 
     _, held = await measured(load_bitstream(overlay / "base.bit"))
 
     assert held < 0.05
+
+
+async def test_interrupts_of_a_real_design_are_those_of_pynqmetadata(overlay: Path) -> None:
+    design = await load_design(overlay / "base.hwh")
+    assert design.family is not None
+
+    controllers, pins = read_interrupts(
+        ElementTree.parse(overlay / "base.hwh").getroot(), design.ps_name, design.family
+    )
+
+    # Were an entry another, or one more, there would be a difference: what pynqmetadata has is never replaced.
+    assert (controllers, pins) == (design.interrupt_controllers, design.interrupt_pins)
+    assert (len(controllers), len(pins)) == (1, {"pynq-z2-base": 30, "zcu104-base": 18}[overlay.name])
+    assert not any(entry["fullpath"] != name for name, entry in design.ip_dict.items() if "fullpath" in entry)
