@@ -49,7 +49,8 @@ class Design:
         ps_name: name of the processing system in the block design, empty in a partial design.
         family: the family of devices, None in a partial design.
         partial: whether the description is of a part of the fabric only, without a processing system.
-        ip_dict: addressable IP by full path, and the processing system.
+        ip_dict: addressable IP by full path, and the processing system; further address ranges of an IP are
+            `path/INTERFACE`, with its path as `fullpath`.
         mem_dict: addressable memories by full path.
         clock_dict: clocks from the processing system to the fabric by number.
         interrupt_controllers: interrupt controllers by full path, those of hierarchies by pynqmetadata's name too;

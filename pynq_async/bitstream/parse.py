@@ -16,6 +16,7 @@ from .files import DESCRIPTION_LIMIT
 from .interrupts import add_interrupts
 from .partial import read_partial
 from .parts import PROCESSING_SYSTEMS
+from .ranges import add_ranges
 from .sanity import Insane, check_xml
 from .streams import read_streams
 
@@ -83,6 +84,7 @@ def _full(text: str, root: ElementTree.Element) -> dict[str, Any]:
         "gpio_dict": parsed.gpio_dict,
         "hierarchy_dict": parsed.hierarchy_dict,
     }
+    add_ranges(fields, root)
     add_interrupts(fields, root)
     return fields
 

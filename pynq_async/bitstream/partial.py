@@ -37,12 +37,13 @@ def read_partial(root: Element) -> tuple[dict[str, Entry], dict[str, Entry], dic
         if memory.get("MEMTYPE") == "MEMORY":
             memories[name] = _memory(module, memory, path)
         elif memory.get("MEMTYPE") == "REGISTER":
-            ip[name] = _ip(module, memory, path)
+            ip[name] = describe_ip(module, memory, path)
 
     return ip, memories, _hierarchies(ip, memories)
 
 
-def _ip(module: Element, memory: Element, path: str) -> Entry:
+def describe_ip(module: Element, memory: Element, path: str) -> Entry:
+    """The entry of an IP in `ip_dict`, for one of its address ranges."""
     return {
         **_common(module, memory, path),
         "type": module.get("VLNV", ""),
