@@ -1,8 +1,9 @@
 """Where interrupts go, followed along the nets of a hardware description.
 
 pynqmetadata lists the interrupt controllers that xlconcat blocks join to the processing system, and the pins behind
-them. Added here is what it leaves out: controllers behind controllers, pins wired to the processing system themselves,
-ways through other blocks, and controllers in hierarchies by their path. What cannot be followed is left out.
+them; but it counts inputs in the order in which it comes across them, which is wrong for a second controller, behind an
+input that is not connected, and beside pins wired to the processing system itself. So what is found here replaces what
+it says, and adds controllers behind controllers and pins without one. What cannot be followed stays as it was.
 """
 
 from collections import deque
@@ -32,19 +33,16 @@ Entry = dict[str, Any]
 
 
 def add_interrupts(fields: Mapping[str, Any], root: Element) -> None:
-    """Add to the fields of a `Design` what pynqmetadata left out; what it has stays as it is."""
+    """Correct and complete the interrupts in the fields of a `Design`."""
     controllers, pins = read_interrupts(root, fields["ps_name"], fields["family"])
-
-    for name, entry in controllers.items():
-        fields["interrupt_controllers"].setdefault(name, entry)
+    fields["interrupt_controllers"].update(controllers)
+    fields["interrupt_pins"].update(pins)
 
     for name, entry in pins.items():
-        if name not in fields["interrupt_pins"]:
-            fields["interrupt_pins"][name] = entry
-            path, _, pin = name.rpartition("/")
+        path, _, pin = name.rpartition("/")
 
-            for owner in _owners(fields, path):
-                owner["interrupts"].setdefault(pin, entry)
+        for owner in _owners(fields, path):
+            owner["interrupts"][pin] = entry
 
 
 def read_interrupts(root: Element, ps_name: str, family: Family) -> tuple[dict[str, Entry], dict[str, Entry]]:

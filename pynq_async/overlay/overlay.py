@@ -45,7 +45,7 @@ class Overlay(DefaultHierarchy):
         self.interrupt_pins = design.interrupt_pins
         self._binding = Binding(drivers)
         self._full = board.generation[:2]
-        self._bound: dict[str, object] = {}
+        self._bound: dict[str, DefaultIP] = {}
         self._replacing: str | None = None
         super().__init__(board, "", {}, {})
         self.members = self._bind("")
@@ -159,6 +159,11 @@ class Overlay(DefaultHierarchy):
 
         self._rebind(region, design)
 
+    def __getitem__(self, path: str) -> Any:
+        """The IP, memory or hierarchy at a full path: `overlay["video/axi_vdma"]`."""
+        # An IP with several address ranges has a name for each: `fft`, `fft/s_axi_control`.
+        return self._bound[path] if path in self._bound else super().__getitem__(path)
+
     def _bind(self, path: str) -> dict[str, Member]:
         """Make what lies directly under a hierarchy, and all below it."""
         prefix = f"{path}/" if path else ""
@@ -185,20 +190,18 @@ class Overlay(DefaultHierarchy):
         return self._binding.hierarchy(description)(self.board, path, description, self._bind(path))
 
     def _driver(self, name: str, entry: Mapping[str, Any]) -> DefaultIP:
-        token = self._bound[name] = object()
-        mmio = self.board.mmio(entry["phys_addr"], entry["addr_range"], check=lambda: self._check(name, token))
-        return self._binding.ip(
-            IpDescription(
-                board=self.board,
-                name=name,
-                type=entry["type"],
-                mmio=mmio,
-                parameters=entry.get("parameters") or {},
-                registers=entry.get("registers") or {},
-                interrupts={},
-                gpio=entry.get("gpio") or {},
-            )
+        description = IpDescription(
+            board=self.board,
+            name=name,
+            type=entry["type"],
+            mmio=self.board.mmio(entry["phys_addr"], entry["addr_range"], check=lambda: self._check(name, driver)),
+            parameters=entry.get("parameters") or {},
+            registers=entry.get("registers") or {},
+            interrupts={},
+            gpio=entry.get("gpio") or {},
         )
+        driver = self._bound[name] = self._binding.ip(description)
+        return driver
 
     def _forget(self, region: str) -> None:
         for name in [name for name in self._bound if name.startswith(f"{region}/")]:
@@ -222,14 +225,14 @@ class Overlay(DefaultHierarchy):
         above = self[parent] if parent else self
         above.members[name] = self._hierarchy(region)
 
-    def _check(self, name: str, token: object) -> None:
+    def _check(self, name: str, driver: DefaultIP) -> None:
         """Raise `DesignReplaced` when what was bound is not in the fabric any more."""
         board = self.board
 
         if board.generation[:2] != self._full:
             raise DesignReplaced(board.name, f"{self.bitstream.name} is not in the fabric any more; load it again")
 
-        if self._bound.get(name) is not token or (self._replacing and name.startswith(f"{self._replacing}/")):
+        if self._bound.get(name) is not driver or (self._replacing and name.startswith(f"{self._replacing}/")):
             raise DesignReplaced(
                 board.name, f"the region of {name} was reconfigured; take what is there now from the overlay"
             )

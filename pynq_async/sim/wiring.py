@@ -48,7 +48,7 @@ class Wiring:
             return
 
         self._levels[pin] = level
-        entry = self._controller(path) if port == _OUTPUT else None
+        entry = self._controllers.get(path) if port == _OUTPUT else None
 
         if entry is not None:
             self._pass_on({pin}, entry["parent"], entry, level)
@@ -69,11 +69,7 @@ class Wiring:
 
     def controls(self, path: str) -> bool:
         """Whether the IP at `path` is an interrupt controller."""
-        return self._controller(path) is not None
-
-    def _controller(self, path: str) -> Mapping[str, Any] | None:
-        # pynqmetadata lists a controller inside a hierarchy without its path.
-        return self._controllers.get(path) or self._controllers.get(path.rpartition("/")[2])
+        return path in self._controllers
 
 
 class Streams:
