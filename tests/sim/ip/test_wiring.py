@@ -44,7 +44,7 @@ CASCADE = SimDesign(
             "outer": ip("axi_intc", OUTER),
         },
         interrupt_controllers={
-            "inner": {"parent": "outer", "index": 4},
+            "a/inner": {"parent": "outer", "index": 4},
             "outer": {"parent": "", "index": 0, "raw_irq": 61},
         },
         interrupt_pins={
