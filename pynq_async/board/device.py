@@ -360,7 +360,7 @@ class _Parts:
         self.files = Files(connection, limits)
         self.windows = Windows(connection, self.files, limits)
         self.pool = MemoryPool(connection)
-        self.clocks = Clocks(connection, self.windows, identity.family)
+        self.clocks = Clocks(connection, self.windows, self.files, identity.family)
         self.firmware = FirmwareStore(connection, self.files, limits)
         self.record = LoadedRecord(connection, self.files)
         self.fabric = Fabric(connection, self.files, self.record)

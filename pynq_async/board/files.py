@@ -67,8 +67,8 @@ class Files:
         except UnknownHandle:
             raise await self._not_found(path) from None
 
-    async def read_own(self, path: str) -> bytes | None:
-        """A file that this package keeps on the board; None when there is none."""
+    async def read_if_there(self, path: str) -> bytes | None:
+        """The content of a file; None when there is none."""
         try:
             return await self._again(lambda: self._read(path, None, None))
         except UnknownHandle:

@@ -115,11 +115,11 @@ class FirmwareStore:
 
     async def _index(self) -> list[str]:
         """Our firmware on the board, newest first; anything else in the index is ignored."""
-        text = (await self._files.read_own(INDEX) or b"").decode("ascii", "replace")
+        text = (await self._files.read_if_there(INDEX) or b"").decode("ascii", "replace")
         return [line for line in dict.fromkeys(text.splitlines()) if _NAME.fullmatch(line)]
 
     async def _found_marker(self, bitstream: Bitstream) -> bytes | None:
-        return await self._files.read_own(self._marker_path(bitstream))
+        return await self._files.read_if_there(self._marker_path(bitstream))
 
     def _marker_path(self, bitstream: Bitstream) -> str:
         return f"{FOLDER}/{self.name(bitstream)}.marker"

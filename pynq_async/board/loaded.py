@@ -60,7 +60,7 @@ class LoadedRecord:
 
     async def read(self) -> Record | None:
         """The record of this boot with a design that is loaded; None without one, or if it is torn or unfinished."""
-        text = (await self._files.read_own(RECORD) or b"").decode("utf-8", "replace")
+        text = (await self._files.read_if_there(RECORD) or b"").decode("utf-8", "replace")
         body, _, check = text.rstrip("\n").rpartition(" ")
 
         if check != _checksum(body):

@@ -1,7 +1,7 @@
 """Memory-mapped registers."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Literal, SupportsIndex, TypeAlias
 
@@ -184,6 +184,22 @@ class MMIO:
 
         async with self._window.order.alone():
             await for_each(range(len(values)), store, width=1 if ordered else min(len(values), _WIDTH))
+
+    async def write_many(self, words: Mapping[int, SupportsIndex], *, ordered: bool = True) -> None:
+        """Write a 32-bit word at each byte offset, one after another in the mapping's order.
+
+        `ordered=False` lets them overlap, for registers that do not depend on each other. Raises as `write`.
+        """
+        values = {}
+
+        for offset, word in words.items():
+            (values[self._check(offset, 4)],) = self._words_of(_integer(self._connection.board, word), 4, "little")
+
+        async def store(offset: int) -> None:
+            await self._store(offset, values[offset])
+
+        async with self._window.order.alone():
+            await for_each(values, store, width=1 if ordered else min(len(values), _WIDTH))
 
     async def wait_for(self, offset: int, mask: int, value: int, timeout: float) -> int:
         """Poll the register at `offset` until its bits under `mask` equal `value`; returns the whole register.

@@ -157,7 +157,7 @@ class Windows:
 
     async def _recorded(self, server: Server) -> dict[tuple[int, int], str]:
         """The windows that others have recorded for this life of the server; torn lines are not believed."""
-        text = (await self._files.read_own(RECORD) or b"").decode("ascii", "replace")
+        text = (await self._files.read_if_there(RECORD) or b"").decode("ascii", "replace")
         windows = {}
 
         for line in text.splitlines():

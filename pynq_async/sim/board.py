@@ -10,6 +10,7 @@ from ..bitstream import Design
 from ..errors import InvalidArgument, SimulationError
 from . import options, procfs
 from .bus import Bus, Hook
+from .clocks import set_up_clocks
 from .contiguous import ContiguousMemory
 from .counters import Counters
 from .dispatch import Handler, Service
@@ -137,6 +138,7 @@ class SimBoard:
         self.counters = Counters()
         self.faults = FaultPlan()
         self.memory = Memory()
+        set_up_clocks(self.memory, self.family)
         self.area = ContiguousMemory(self.family.contiguous_base, cma_bytes)
         self.fabric = Fabric(
             known, self.family, self.memory, self.area, self.counters, self.hazards, self._interrupt_rises
@@ -359,6 +361,7 @@ class SimBoard:
         self.fpga.reboot()
         self.fabric.clear()
         self.memory.clear()
+        set_up_clocks(self.memory, self.family)
         self.pins.reset()
 
         for path in [*self.files.paths("/tmp/"), *self.files.paths(f"{FIRMWARE}/")]:

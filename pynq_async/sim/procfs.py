@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .clocks import crystal_file
 from .filesystem import DeviceFile, FunctionFile, RegularFile
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def populate(board: "SimBoard") -> None:
         f"{_TREE}/compatible": lambda: f"{board.family.compatible}\0".encode(),
     }.items():
         files.add(path, FunctionFile(show))
+
+    path, content = crystal_file(board.family)
+    files.add(path, FunctionFile(lambda: content))
 
     if board.model is not None:
         files.add(f"{_TREE}/chosen/pynq_board", FunctionFile(lambda: f"{board.model}\0".encode()))

@@ -1,4 +1,4 @@
-"""What a download sets up around the fabric: shutdown managers, clocks, port widths."""
+"""What a download sets up around the fabric: shutdown managers and port widths."""
 
 import struct
 from pathlib import Path
@@ -6,17 +6,11 @@ from typing import Any
 
 import pytest
 
-from pynq_async import Design, RemoteDevice, Timeouts, load_bitstream, load_design
+from pynq_async import Design, RemoteDevice, Timeouts, load_bitstream
 from pynq_async.bitstream import shipped_description, synthetic_bitstream
-from pynq_async.errors import Misuse, NotSupported, OutOfRange
 from pynq_async.sim import Hazards, SimBoard
 
 from ..boards import simulated
-
-SLCR = 0xF800_0000
-CRL_APB = 0xFF5E_0000
-CRF_APB = 0xFD1A_0000
-CRP = 0xF126_0000
 
 
 def _store(sim: SimBoard, address: int, word: int) -> None:
@@ -92,89 +86,6 @@ async def test_a_shutdown_manager_that_does_not_answer_is_a_warning(zynqmp_file:
             await board.download(zynqmp_file, design=design)
 
         assert len(sim.counters.programmed) == 2
-
-
-async def test_zynq_clocks_are_set_to_the_frequencies_of_the_design(tmp_path: Path) -> None:
-    bitfile = tmp_path / "resizer.bit"
-    bitfile.write_bytes(synthetic_bitstream("7z020clg400", 4_000))
-    bitfile.with_suffix(".hwh").write_bytes(shipped_description("resizer"))
-
-    async with simulated() as (sim, board):
-        _store(sim, SLCR + 0x108, 30 << 12)  # IO_PLL_CTRL.PLL_FDIV: 1000 MHz from the design's 33.3
-        _store(sim, SLCR + 0x170, 0x0010_0400)  # FPGA0_CLK_CTRL: divided by 4 and 1
-        _store(sim, SLCR + 0x180, 0x0010_0400)
-        loaded = await board.download(bitfile)
-        assert loaded.design is not None
-        clock = loaded.design.pl_clocks()[0]
-        assert clock.mhz is not None
-        assert await board.clocks.get_pl_clk(0) == pytest.approx(clock.mhz, rel=0.01)
-        assert _word(sim, SLCR + 0x180) == 0x0010_0400, "the design does not use clock 1"
-
-        writes = sim.counters.calls["mmio.write"]
-        await board.download(bitfile)
-        assert sim.counters.calls["mmio.write"] == writes, "registers that are right already are not written"
-        _store(sim, SLCR + 0x170, 0x0010_0400)
-        await board.download(bitfile, clocks=False)
-        assert _word(sim, SLCR + 0x170) == 0x0010_0400
-
-
-async def test_without_a_known_source_the_designs_divisors_are_used(sim: SimBoard, board: RemoteDevice) -> None:
-    design = await load_design(shipped_description("resizer"))
-    await board.clocks.apply(design)  # the simulated PLLs read as 0
-    clock = design.pl_clocks()[0]
-    word = _word(sim, SLCR + 0x170)
-    assert (word >> 8 & 0x3F, word >> 20 & 0x3F) == (clock.divisor0, clock.divisor1)
-
-
-async def test_zynqmp_clocks_come_from_their_plls() -> None:
-    async with simulated(family="zynqmp") as (sim, board):
-        clocks = board.clocks
-        _store(sim, CRL_APB + 0x20, 90 << 8 | 1 << 16)  # IOPLL: 33.333 * 90 / 2
-        _store(sim, CRL_APB + 0x30, 63 << 8)  # RPLL
-        _store(sim, CRF_APB + 0x2C, 60 << 8)  # DPLL, divided by 2 on its way to the low-power domain
-        _store(sim, CRF_APB + 0x4C, 2 << 8)
-
-        for source, mhz in ((0, 33.333 * 45), (2, 33.333 * 63), (3, 33.333 * 30)):
-            _store(sim, CRL_APB + 0xC4, 5 << 8 | 2 << 16 | source)
-            assert await clocks.get_pl_clk(1) == pytest.approx(mhz / 10)
-
-        _store(sim, CRL_APB + 0xC4, 5 << 8 | 2 << 16)
-        assert await clocks.set_pl_clk(1, 100) == pytest.approx(100, rel=0.01)
-        assert await clocks.get_pl_clk(1) == pytest.approx(100, rel=0.01)
-        assert _word(sim, CRL_APB + 0xC4) >> 24 == 1, "the clock is enabled"
-
-
-async def test_versal_clocks_have_one_divisor() -> None:
-    async with simulated(family="versal") as (sim, board):
-        _store(sim, CRP + 0x40, 72 << 8 | 1 << 16)  # PMCPLL: 33.3333 * 72 / 2
-        assert await board.clocks.set_pl_clk(2, 100) == pytest.approx(100, rel=0.001)
-        assert _word(sim, CRP + 0x5C8) == 1 << 24 | 12 << 8
-
-        with pytest.raises(Misuse, match="1 divisors"):
-            await board.clocks.set_divisors(2, 3, 4)
-
-
-async def test_a_clock_that_cannot_be_had_is_the_nearest_with_a_warning(sim: SimBoard, board: RemoteDevice) -> None:
-    _store(sim, SLCR + 0x108, 20 << 12)
-
-    with pytest.warns(RuntimeWarning, match="PL clock 0 is 1000 MHz, the nearest to 1500"):
-        assert await board.clocks.set_pl_clk(0, 1500) == 1000
-
-
-async def test_clocks_that_make_no_sense_are_refused(board: RemoteDevice) -> None:
-    with pytest.raises(OutOfRange):
-        await board.clocks.get_pl_clk(4)
-
-    with pytest.raises(OutOfRange):
-        await board.clocks.set_pl_clk(0, 0)
-
-    with pytest.raises(OutOfRange):
-        await board.clocks.set_divisors(0, 64, 1)
-
-    with pytest.raises(NotSupported, match="not set up"):
-        await board.clocks.set_pl_clk(0, 100)
-
-    assert await board.clocks.get_pl_clk(0) == 0.0
 
 
 async def test_port_widths_are_those_of_the_design(zynqmp_file: Path) -> None:
