@@ -19,16 +19,15 @@ from ..wire.channel import Connection
 from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, element_type
 from .clocks import Clocks
-from .fabric import FULL, PARTIAL, Fabric
-from .files import Files
-from .firmware import FirmwareStore
+from .fabric import FULL, PARTIAL
+from .gpio import Gpio
 from .identity import Arch, Family, Identity
-from .loaded import Loaded, LoadedRecord
+from .loaded import Loaded
 from .mmio import MMIO
 from .opening import Opening
-from .pool import MemoryPool
+from .parts import Parts
+from .sensors import Sensors
 from .shutdown import stop_shutdown_managers
-from .windows import Windows
 
 
 class RemoteDevice:
@@ -63,7 +62,7 @@ class RemoteDevice:
         self.name = name or str(self.address)
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._opening = False
         self._closed = False
 
@@ -134,8 +133,18 @@ class RemoteDevice:
 
     @property
     def clocks(self) -> Clocks:
-        """The clocks of the programmable logic."""
+        """The CPU clock and the clocks of the programmable logic."""
         return self._open_parts.clocks
+
+    @property
+    def gpio(self) -> Gpio:
+        """The GPIO pins of the processing system."""
+        return self._open_parts.gpio
+
+    @property
+    def sensors(self) -> Sensors:
+        """Temperatures and supply voltages, as the board measures them."""
+        return self._open_parts.sensors
 
     async def exists_file(self, path: str) -> bool:
         """Whether the board has a file or folder at `path`, absolute and normalised."""
@@ -314,7 +323,7 @@ class RemoteDevice:
         return Opening(self.name, "the buffer", acquire, Buffer.free)
 
     @property
-    def _open_parts(self) -> "_Parts":
+    def _open_parts(self) -> Parts:
         if self._parts is None:
             state = "was closed" if self._closed else "is not open; use 'async with' or await it"
             raise NotOpen(self.name, f"the board {state}")
@@ -322,7 +331,7 @@ class RemoteDevice:
         return self._parts
 
     @property
-    def _here(self) -> "_Parts":
+    def _here(self) -> Parts:
         """The parts, for use in the loop and process that they belong to."""
         parts = self._open_parts
         parts.connection.check_loop()
@@ -337,7 +346,7 @@ class RemoteDevice:
 
         try:
             await connection.open()
-            parts = _Parts(connection, await Identity.read(connection), self.limits)
+            parts = Parts(connection, await Identity.read(connection), self.limits)
 
             if self._closed:
                 raise NotOpen(self.name, "the board was closed while it was opened")
@@ -349,30 +358,6 @@ class RemoteDevice:
         self._parts = parts
 
         return self
-
-
-class _Parts:
-    """What an open board consists of."""
-
-    def __init__(self, connection: Connection, identity: Identity, limits: Limits) -> None:
-        self.connection = connection
-        self.identity = identity
-        self.files = Files(connection, limits)
-        self.windows = Windows(connection, self.files, limits)
-        self.pool = MemoryPool(connection)
-        self.clocks = Clocks(connection, self.windows, self.files, identity.family)
-        self.firmware = FirmwareStore(connection, self.files, limits)
-        self.record = LoadedRecord(connection, self.files)
-        self.fabric = Fabric(connection, self.files, self.record)
-        self.last_loaded: Loaded | None = None
-
-    async def close(self) -> None:
-        self.connection.streams.end()
-
-        try:
-            await self.pool.close()
-        finally:
-            await self.connection.close()
 
 
 def _ignore(_: Progress) -> None:

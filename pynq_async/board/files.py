@@ -25,6 +25,7 @@ from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection
 from ..wire.framing import frames, payload
+from ..wire.guard import Admit
 
 T = TypeVar("T")
 
@@ -125,8 +126,9 @@ class Files:
         *,
         unsafe: bool = False,
         progress: Callable[[int], None] | None = None,
+        admit: Admit | None = None,
     ) -> None:
-        """Write a file, replacing what was there; its folder must exist.
+        """Write a file, replacing what was there; its folder must exist. `admit` is awaited directly before.
 
         The server reports success even when its disk is full: read back what matters. A write that is cut off
         leaves a part of the file.
@@ -144,7 +146,7 @@ class Files:
 
         async with self._slot(path):
             try:
-                await self._connection.streams.push(methods.WRITE_FILE, messages)
+                await self._connection.streams.push(methods.WRITE_FILE, messages, admit=admit)
             except ServerError as error:
                 raise RemoteFileError(
                     self._connection.board, f"{path} could not be written; is there such a folder? ({error})"

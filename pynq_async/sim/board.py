@@ -18,9 +18,10 @@ from .fabric import Fabric, ModelTable, SimDesign
 from .faults import FaultPlan
 from .filesystem import FileSystem
 from .fpga_manager import FIRMWARE, FpgaManager
+from .gpio import Pins
 from .memory import Memory
 from .options import Hazards
-from .pins import Pins
+from .sensors import add_sensors
 from .server_process import ServerProcess
 from .services.buffers import BufferService
 from .services.device import DeviceService
@@ -64,6 +65,7 @@ class SimBoard:
         faults: what goes wrong; may be changed at any time.
         fpga: the FPGA manager: `state`, `flags`, `loaded`.
         pins: the GPIO pins of the processing system.
+        sensors: what the board measures of itself, by name, in °C, V, A and W; may be changed at any time.
         bus: loads and stores of registers, with hooks.
         fabric: the IP of the design that is programmed.
         ip: the models of that IP by full path, such as `ip["btns_gpio"]`.
@@ -160,7 +162,8 @@ class SimBoard:
             configure=self.fabric.configure,
             panic=self._panic,
         )
-        self.pins = Pins(self.family)
+        self.pins = Pins(self.family, self.files)
+        self.sensors = add_sensors(self.files, self.family, release)
         self._services = {
             *(_RELEASES[release] if services is None else services),
             *(["interrupt"] if interrupt else []),

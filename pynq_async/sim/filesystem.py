@@ -216,6 +216,13 @@ class FileSystem:
             self._directories.add(path)
             path = path.rpartition("/")[0] or "/"
 
+    def remove_directory(self, path: str) -> None:
+        """Remove a folder with the files in it."""
+        for file in self.paths(f"{path}/"):
+            self.remove(file)
+
+        self._directories.discard(path)
+
     def mount(self, path: str, size: int) -> None:
         """Let the files under a folder share a volume of `size` bytes."""
         self.make_directory(path)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .clocks import crystal_file
-from .filesystem import DeviceFile, FunctionFile, RegularFile
+from .filesystem import DeviceFile, FunctionFile
 
 if TYPE_CHECKING:
     from .board import SimBoard
@@ -35,12 +35,6 @@ def populate(board: "SimBoard") -> None:
     if board.family.name == "versal":
         files.add(f"{_TREE}/firmware/versal-firmware/compatible", FunctionFile(lambda: b"xlnx,versal-firmware\0"))
         files.add(f"{_TREE}/family", FunctionFile(lambda: b"Versal\0"))
-
-    for chip in board.family.gpio:
-        folder = f"/sys/class/gpio/gpiochip{chip.base}"
-
-        for name, text in (("base", str(chip.base)), ("label", chip.label), ("ngpio", str(chip.pins))):
-            files.add(f"{folder}/{name}", RegularFile(data=bytearray(f"{text}\n".encode())))
 
     files.add("/dev/null", DeviceFile())
     files.add("/dev/zero", DeviceFile(b"\0"))

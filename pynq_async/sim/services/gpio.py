@@ -31,18 +31,24 @@ class GpioService:
         ]
 
     async def _get(self, request: m.GetGpioRequest) -> m.GetGpioResponse:
+        pins, process = self._board.pins, self._board.process
+
         if request.direction not in ("in", "out"):
             return m.GetGpioResponse(message="Direction must be in or out.")
 
-        if not self._board.pins.exists(request.index):
+        if request.index not in pins.exported and not pins.export(request.index):
             return m.GetGpioResponse(message=f"Cannot export GPIO {request.index}.")
 
+        pins.set_direction(request.index, request.direction)
         gpio_id = f"gpio{request.index}"
-        self._board.process.exported[gpio_id] = (request.index, request.direction)
+
+        async with process.gpio_table.change("get_gpio"):
+            process.exported[gpio_id] = (request.index, request.direction)
+
         return m.GetGpioResponse(gpio_id=gpio_id)
 
     async def _read(self, request: m.GpioReadRequest) -> m.GpioReadResponse:
-        pin, direction = self._exported(request.gpio_id)
+        pin, direction = await self._exported("read", request.gpio_id)
 
         if direction != "in":
             return m.GpioReadResponse(message="Cannot read from GPIO output.")
@@ -50,7 +56,7 @@ class GpioService:
         return m.GpioReadResponse(value=self._board.pins.read(pin))
 
     async def _write(self, request: m.GpioWriteRequest) -> m.GpioWriteResponse:
-        pin, direction = self._exported(request.gpio_id)
+        pin, direction = await self._exported("write", request.gpio_id)
 
         if direction != "out":
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, "Cannot output to GPIO input.")
@@ -59,8 +65,12 @@ class GpioService:
         return m.GpioWriteResponse()
 
     async def _unexport(self, request: m.GpioUnexportRequest) -> m.GpioUnexportResponse:
-        self._exported(request.gpio_id)
-        del self._board.process.exported[request.gpio_id]
+        pin, _ = await self._exported("unexport", request.gpio_id)
+
+        async with self._board.process.gpio_table.change("unexport"):
+            self._board.process.exported.pop(request.gpio_id, None)
+
+        self._board.pins.unexport(pin)
         return m.GpioUnexportResponse()
 
     async def _is_exported(self, request: m.GpioIsExportedRequest) -> m.GpioIsExportedResponse:
@@ -74,9 +84,15 @@ class GpioService:
         chip = self._board.pins.chip(request.target_label if request.HasField("target_label") else None)
         return m.GetGpioNPinsResponse(npins=None if chip is None else chip.pins)
 
-    def _exported(self, gpio_id: str) -> tuple[int, str]:
-        try:
-            return self._board.process.exported[gpio_id]
-        except KeyError:
+    async def _exported(self, who: str, gpio_id: str) -> tuple[int, str]:
+        process = self._board.process
+
+        async with process.gpio_table.search(who):
+            pin = process.exported.get(gpio_id)
+
+        # A pin that somebody took back through the kernel's files is gone for the server too.
+        if pin is None or pin[0] not in self._board.pins.exported:
             self._board.counters.unknown_ids += 1
-            raise Refused(grpc.StatusCode.NOT_FOUND, "GPIO not found.") from None
+            raise Refused(grpc.StatusCode.NOT_FOUND, "GPIO not found.")
+
+        return pin
