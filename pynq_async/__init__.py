@@ -4,8 +4,10 @@ from .bitstream import Bitstream, Design, load_bitstream, load_design
 from .board.buffer import Buffer
 from .board.clocks import Clocks
 from .board.device import RemoteDevice
+from .board.gpio import Gpio, GpioPin
 from .board.loaded import Loaded
 from .board.mmio import MMIO
+from .board.sensors import Reading, Sensors
 from .config import Address, Limits, Timeouts
 from .farm import BoardFarm, Results
 from .overlay import DefaultHierarchy, DefaultIP, Overlay
@@ -21,12 +23,16 @@ __all__ = [
     "DefaultHierarchy",
     "DefaultIP",
     "Design",
+    "Gpio",
+    "GpioPin",
     "Limits",
     "Loaded",
     "Overlay",
     "Progress",
+    "Reading",
     "RemoteDevice",
     "Results",
+    "Sensors",
     "Timeouts",
     "load_bitstream",
     "load_design",

@@ -94,6 +94,9 @@ OPERATIONS = [
     "loaded",
     "shutdown",
     "set_pl_clk",
+    "cpu_mhz",
+    "gpio",
+    "sensors",
 ]
 
 
@@ -109,7 +112,6 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
         registers = board.mmio(0x4000_0000, 0x1000)
         await registers.write(0, 1)
         await board.write_file("/tmp/file", bytes(3000))
-        sim.memory.write(0xF800_0108, (20 << 12).to_bytes(4, "little"))
         shared = await board.allocate(5000, "u1")
         windows = iter(range(0x5000_0000, 0x9000_0000, 0x1_0000))
 
@@ -119,6 +121,10 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
 
         async def free() -> None:
             await (await board.allocate(64)).free()
+
+        async def with_a_pin() -> None:
+            async with board.gpio.pin(0, "out") as pin:
+                await pin.write(1)
 
         work: dict[str, Work] = {
             "exists_file": lambda: board.exists_file("/tmp/file"),
@@ -140,9 +146,13 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
             "loaded": board.loaded,
             "shutdown": board.shutdown,
             "set_pl_clk": lambda: board.clocks.set_pl_clk(0, 125.0),
+            "cpu_mhz": board.clocks.cpu_mhz,
+            "gpio": with_a_pin,
+            "sensors": board.sensors.read,
         }
 
         async def still_works() -> None:
+            assert sim.pins.exported == {}
             await registers.write(0, 1)
             assert await registers.read(0) == 1
             await shared.sync_to_device()
