@@ -69,9 +69,11 @@ class Files:
             raise await self._not_found(path) from None
 
     async def read_if_there(self, path: str) -> bytes | None:
-        """The content of a file; None when there is none."""
+        """The content of a small file, within the call timeout; None when there is none."""
+        timeout = self._connection.timeouts.call
+
         try:
-            return await self._again(lambda: self._read(path, None, None))
+            return await self._again(lambda: self._read(path, None, None, timeout))
         except UnknownHandle:
             return None
 
@@ -127,8 +129,11 @@ class Files:
         unsafe: bool = False,
         progress: Callable[[int], None] | None = None,
         admit: Admit | None = None,
+        timeout: float | None = None,
     ) -> None:
         """Write a file, replacing what was there; its folder must exist. `admit` is awaited directly before.
+
+        Bounded by the stall timeout, and by `timeout` in all.
 
         The server reports success even when its disk is full: read back what matters. A write that is cut off
         leaves a part of the file.
@@ -146,7 +151,7 @@ class Files:
 
         async with self._slot(path):
             try:
-                await self._connection.streams.push(methods.WRITE_FILE, messages, admit=admit)
+                await self._connection.streams.push(methods.WRITE_FILE, messages, admit=admit, timeout=timeout)
             except ServerError as error:
                 raise RemoteFileError(
                     self._connection.board, f"{path} could not be written; is there such a folder? ({error})"
@@ -176,14 +181,16 @@ class Files:
         arbiter = self._connection.arbiter
         return arbiter.calls if _SHORT.match(path) else arbiter.streams
 
-    async def _read(self, path: str, max_bytes: int | None, progress: ProgressCallback | None) -> bytes:
+    async def _read(
+        self, path: str, max_bytes: int | None, progress: ProgressCallback | None, timeout: float | None = None
+    ) -> bytes:
         content = bytearray()
 
         def keep(data: memoryview) -> bool:
             content.extend(data)
             return False
 
-        await self._pull(path, max_bytes, progress, keep)
+        await self._pull(path, max_bytes, progress, keep, timeout)
         return bytes(content)
 
     async def _pull(
@@ -192,6 +199,7 @@ class Files:
         max_bytes: int | None,
         progress: ProgressCallback | None,
         keep: Callable[[memoryview], bool | Awaitable[bool]],
+        timeout: float | None = None,
     ) -> None:
         board = self._connection.board
         limit = max_bytes or self._limits.file_bytes
@@ -211,7 +219,8 @@ class Files:
             return keep(data)
 
         async with self._slot(path):
-            await self._connection.streams.pull(methods.READ_FILE, m.ReadFileRequest(file_path=path), sink)
+            request = m.ReadFileRequest(file_path=path)
+            await self._connection.streams.pull(methods.READ_FILE, request, sink, timeout=timeout)
 
     async def _not_found(self, path: str) -> RemoteFileNotFound | BoardExhausted:
         if await self.exists(path):

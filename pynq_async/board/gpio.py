@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, SupportsIndex, TypeAlias, TypeVar
 from weakref import WeakSet
 
+import anyio
+
 from ..concurrency import to_the_end
 from ..errors import BoardError, BoardRebooted, ConnectionLost, Misuse, NotOpen, NotSupported, OutOfRange, StaleHandle
 from ..hardware.gpio import FIRST_EMIO, FOLDER, LABELS
@@ -235,8 +237,8 @@ class Gpio:
         return (await self._chip(target_label or self._first(None)[0])).pins
 
     async def close(self) -> None:
-        """Return every pin to the board, unless it is out of reach."""
-        with contextlib.suppress(BoardError):
+        """Return every pin to the board, unless it is out of reach; bounded by the call timeout."""
+        with contextlib.suppress(BoardError), anyio.move_on_after(self._connection.timeouts.call):
             for line in self._lines.values():
                 await line.close()
 

@@ -158,7 +158,12 @@ class FileAccess:
         return None if content is None else content.decode("ascii", "replace").strip()
 
     async def _write(self, export: Export, path: str, text: str) -> None:
-        await self._files.write(f"{FOLDER}/{path}", text.encode(), admit=partial(self._same_boot, export))
+        await self._files.write(
+            f"{FOLDER}/{path}",
+            text.encode(),
+            admit=partial(self._same_boot, export),
+            timeout=self._connection.timeouts.call,
+        )
 
     async def _same_boot(self, export: Export) -> None:
         try:

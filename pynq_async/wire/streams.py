@@ -93,8 +93,9 @@ class Streams:
         messages: Iterable[bytes],
         *,
         admit: Admit | None = None,
+        timeout: float | None = None,
     ) -> Response:
-        """Write a stream of raw messages and return the answer; bounded by the stall timeout.
+        """Write a stream of raw messages and return the answer; bounded by the stall timeout, and by `timeout` in all.
 
         A server that answers early is heard: what it says counts, not that it was interrupted. An error raised by
         `messages` comes out as it is.
@@ -123,7 +124,7 @@ class Streams:
             complete = True
 
         # Not `call.write`: that waits for ever when the call is cancelled before its metadata is sent.
-        call = self._guard.begin(method, feed())
+        call = self._guard.begin(method, feed(), timeout=timeout)
         finished = finished_event(call)
         watch = StallWatch(call, self._guard.timeouts.stall)
         self._under_way.add(call)

@@ -11,6 +11,8 @@ from pynq_async import RemoteDevice, Timeouts
 from pynq_async.errors import (
     BoardError,
     BoardRebooted,
+    DeadlineExceeded,
+    DeadlineOutcomeUnknown,
     Misuse,
     NotOpen,
     NotSupported,
@@ -228,7 +230,7 @@ async def test_closing_the_board_gives_every_pin_back(release: str) -> None:
         with pytest.raises(NotOpen):
             await pin.write(1)
 
-        frozen = await RemoteDevice(address, timeouts=Timeouts(call=0.1, stall=0.1))
+        frozen = await RemoteDevice(address, timeouts=Timeouts(call=0.1))
         await frozen.gpio.pin(0, "out")
         await sim.freeze()
         await frozen.aclose()  # out of reach: nothing can be given back, and nothing waits for long
@@ -425,5 +427,24 @@ async def test_faults_give_a_typed_error_and_leave_the_pins_usable(release: str,
             await led.write(1)
             sim.pins.write(button.number, 1)
             assert (sim.pins.read(led.number), await button.read()) == (1, 1)
+
+        assert sim.pins.exported == {}
+
+
+@both_releases
+async def test_a_board_that_answers_no_more_is_a_deadline(release: str) -> None:
+    async with simulated(release=release, timeouts=Timeouts(call=0.1, grace=0.01)) as (sim, board):
+        async with board.gpio.pin(0, "out") as led, board.gpio.pin(1, "in") as button:
+            await sim.freeze()
+
+            with pytest.raises(DeadlineExceeded):
+                await button.read()
+
+            with pytest.raises(DeadlineOutcomeUnknown):
+                await led.write(1)
+
+            await sim.thaw()
+            await led.write(0)
+            assert await button.read() == 0
 
         assert sim.pins.exported == {}
