@@ -22,6 +22,7 @@ from .clocks import Clocks
 from .fabric import FULL, PARTIAL
 from .gpio import Gpio
 from .identity import Arch, Family, Identity
+from .interrupts import Interrupts
 from .loaded import Loaded
 from .mmio import MMIO
 from .opening import Opening
@@ -145,6 +146,11 @@ class RemoteDevice:
     def sensors(self) -> Sensors:
         """Temperatures and supply voltages, as the board measures them."""
         return self._open_parts.sensors
+
+    @property
+    def interrupts(self) -> Interrupts:
+        """The interrupts of the programmable logic."""
+        return self._open_parts.interrupts
 
     async def exists_file(self, path: str) -> bool:
         """Whether the board has a file or folder at `path`, absolute and normalised."""

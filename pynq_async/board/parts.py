@@ -8,6 +8,7 @@ from .files import Files
 from .firmware import FirmwareStore
 from .gpio import Gpio
 from .identity import Identity
+from .interrupts import Interrupts
 from .loaded import Loaded, LoadedRecord
 from .pool import MemoryPool
 from .sensors import Sensors
@@ -26,6 +27,7 @@ class Parts:
         self.clocks = Clocks(connection, self.windows, self.files, identity.family)
         self.gpio = Gpio(connection, self.files, identity.family)
         self.sensors = Sensors(connection, self.files)
+        self.interrupts = Interrupts(connection, self.windows)
         self.firmware = FirmwareStore(connection, self.files, limits)
         self.record = LoadedRecord(connection, self.files)
         self.fabric = Fabric(connection, self.files, self.record)
@@ -34,6 +36,7 @@ class Parts:
     async def close(self) -> None:
         """Give back what the board handed out, and close the connection."""
         try:
+            await self.interrupts.close()
             await self.gpio.close()  # writes files, so before streams are ended
             self.connection.streams.end()
             await self.pool.close()

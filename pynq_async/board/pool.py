@@ -170,6 +170,7 @@ class _Allocation:
         self._pool = pool
         self._hold = hold
         self.server = pool.connection.server
+        self.patience = pool.connection.timeouts.allocate
 
     async def admit(self) -> None:
         self.server = await self._pool.connection.current()

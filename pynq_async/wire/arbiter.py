@@ -21,6 +21,7 @@ class Arbiter:
         gpio: alone for get_gpio and unexport, shared by reading and writing pins.
         streams: how many bulk streams may be under way.
         calls: how many short calls may be under way.
+        waits: how many calls may be under way that only wait on the board; they have slots of their own.
         programming: whether a download is under way.
         programmed: how often this process has begun to give the fabric another design.
         reconfigured: how often this process has begun to give a region of it another one.
@@ -32,6 +33,7 @@ class Arbiter:
         self.gpio = SharedLock()
         self.streams = asyncio.Semaphore(limits.streams)
         self.calls = asyncio.Semaphore(limits.calls)
+        self.waits = asyncio.Semaphore(limits.calls)
         self.programming = False
         self.programmed = 0
         self.reconfigured = 0

@@ -21,7 +21,12 @@ Answer = TypeVar("Answer", bound=Message, contravariant=True)
 
 
 class Straggler(Protocol[Answer]):
-    """Takes over a call that goes on without its caller."""
+    """Takes over a call that goes on without its caller.
+
+    `patience` says how many seconds the caller waits, and for how many more the call goes on without it.
+    """
+
+    patience: float
 
     def left(self) -> None:
         """The caller has gone; `arrived` will be called."""
@@ -47,13 +52,15 @@ class Calls:
         changing: bool = False,
         admit: Admit | None = None,
         straggler: Straggler[Response] | None = None,
+        slots: asyncio.Semaphore | None = None,
     ) -> Response:
         """Make a short call; raises what `wire.status` makes of its failure, and `ServerError` for an in-band message.
 
-        With a `straggler` the call may outlive its caller: our waiting ends after the allocate timeout, or when we
-        are cancelled, but the call goes on for as long again and its answer is given to the straggler.
+        With a `straggler` the call may outlive its caller: our waiting ends after its patience, or when we are
+        cancelled, but the call goes on for as long again and its answer is given to the straggler. A call that only
+        waits on the board takes one of `slots`, so as not to hold up the others.
         """
-        async with self._arbiter().calls:
+        async with slots or self._arbiter().calls:
             await (admit or self._guard.reach)()
             return await self._call(method, request, changing=changing, straggler=straggler)
 
@@ -75,7 +82,7 @@ class Calls:
             if straggler is None:
                 await finished.wait()
             else:
-                async with asyncio.timeout(self._guard.timeouts.allocate):
+                async with asyncio.timeout(straggler.patience):
                     await finished.wait()
         except (asyncio.CancelledError, TimeoutError) as stop:
             cancellation = await self._grace(finished)
@@ -91,9 +98,9 @@ class Calls:
             if cancellation is not None:
                 raise cancellation from None
 
+            assert straggler is not None, "only its patience has an end"
             raise DeadlineOutcomeUnknown(
-                self._guard.board,
-                f"{method}: no answer in {self._guard.timeouts.allocate:g} s; a late one is taken care of",
+                self._guard.board, f"{method}: no answer in {straggler.patience:g} s; a late one is taken care of"
             ) from None
 
         return self._guard.parse(method, await self._guard.outcome(method, call, changing=changing))
@@ -132,9 +139,7 @@ class Calls:
         """Let a call go on without its caller, and give its answer to `straggler`."""
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
-        end = loop.call_later(
-            self._guard.timeouts.allocate, call.cancel
-        )  # a frozen board must not block the others for ever
+        end = loop.call_later(straggler.patience, call.cancel)  # a frozen board must not block the others for ever
         self._outliving.add(arrived)
         straggler.left()
 

@@ -1,0 +1,169 @@
+"""Waiting for one interrupt input, by any number of tasks, without tasks of our own.
+
+Somebody has to ask the board, and whoever waits does so for all others: nothing runs while nobody waits, and nothing
+is left behind.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from ..errors import BoardError
+
+Check: TypeAlias = Callable[[], None]  # raises when an access would not mean any more what it was meant to
+
+
+class Waiter:
+    """One task's wait, ended by an event or by an error."""
+
+    def __init__(self, check: Check | None) -> None:
+        self.woken = asyncio.Event()
+        self.event: _Event | None = None
+        self.error: BoardError | None = None
+        self._check = check
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to wait for any more."""
+        return self.event is not None or self.error is not None
+
+    def fail(self, error: BoardError) -> None:
+        """End the wait with an error."""
+        if not self.done:
+            self.error = error
+            self.woken.set()
+
+    def check(self) -> bool:
+        """Whether the wait still makes sense; ended with the reason if not."""
+        try:
+            if self._check is not None:
+                self._check()
+        except BoardError as error:
+            self.fail(error)
+
+        return not self.done
+
+
+class Turns:
+    """Those who wait take turns in working for all of them.
+
+    Invariant: while anyone waits, one of those who wait is at work, or has been woken to begin.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+        self._waiting: list[Waiter] = []
+        self._resting = asyncio.Event()
+        self._resting.set()
+
+    async def until_done(self, waiter: Waiter) -> None:
+        """Wait until `waiter` is done, working for all whenever nobody else does; `work` is called again and again."""
+        self._waiting.append(waiter)
+
+        try:
+            while not waiter.done:
+                if self._resting.is_set():
+                    await self._lead(waiter)
+                else:
+                    waiter.woken.clear()
+                    await waiter.woken.wait()
+        finally:
+            self._waiting.remove(waiter)
+
+            if self._waiting and self._resting.is_set():
+                self._waiting[0].woken.set()
+
+    async def rest(self) -> None:
+        """Wait until nobody is at work."""
+        await self._resting.wait()
+
+    async def _lead(self, waiter: Waiter) -> None:
+        self._resting.clear()
+
+        try:
+            while not waiter.done:
+                await self._work()
+        finally:
+            self._resting.set()
+
+
+class Line:
+    """One interrupt input: who waits for it, and what came and was handed to nobody.
+
+    Attributes:
+        once: whether an event that is handed to nobody would be gone; a level that is still active shows again.
+        waiting: who waits now.
+        seen: whether an event came that nobody was given.
+        armed: whether what was there before the first of `waiting` came has been cleared.
+    """
+
+    def __init__(self, *, once: bool) -> None:
+        self.once = once
+        self.waiting: list[Waiter] = []
+        self.seen = False
+        self.armed = False
+
+    async def wait(self, turns: Turns, check: Check | None) -> None:
+        """Wait for the next event; raises what ended the wait otherwise."""
+        waiter = Waiter(check)
+        self.armed = self.armed and bool(self.waiting)
+        self.waiting.append(waiter)
+        taken = False
+
+        try:
+            await turns.until_done(waiter)
+
+            if waiter.error is not None:
+                raise waiter.error
+
+            taken = True
+        finally:
+            self._leave(waiter, taken=taken)
+
+    def fire(self) -> None:
+        """Hand an event to all who wait; without anyone it is kept for the next."""
+        self.seen = self.once and not self.waiting
+        event = _Event(len(self.waiting))
+
+        for waiter in self.waiting:
+            waiter.event = event
+            waiter.woken.set()
+
+        self.waiting.clear()
+
+    def fail(self, error: BoardError) -> None:
+        """End every wait with an error."""
+        for waiter in self.waiting:
+            waiter.fail(error)
+
+        self.waiting.clear()
+
+    def forget(self) -> None:
+        """Nothing came yet: the input belongs to another design now."""
+        self.seen = self.armed = False
+
+    def check(self) -> bool:
+        """Whether anyone still waits after those have been sent away whose wait makes no sense any more."""
+        self.waiting = [waiter for waiter in self.waiting if waiter.check()]
+        return bool(self.waiting)
+
+    def _leave(self, waiter: Waiter, *, taken: bool) -> None:
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
+
+        if waiter.event is not None and waiter.event.missed(taken=taken) and self.once:
+            self.seen = True
+
+
+class _Event:
+    """What was handed to some waiters, of whom one at least must get away with it."""
+
+    def __init__(self, owed: int) -> None:
+        self._owed = owed
+        self._taken = False
+
+    def missed(self, *, taken: bool) -> bool:
+        """One of them is leaving; whether all have left now and none has taken it."""
+        self._owed -= 1
+        self._taken = self._taken or taken
+        return not self._owed and not self._taken

@@ -1,0 +1,178 @@
+"""Interrupts by polling: one poller a board looks at every AXI interrupt controller that somebody waits for."""
+
+import asyncio
+from collections.abc import Iterable
+
+import anyio
+
+from ..concurrency import for_each
+from ..errors import BoardError, ConnectionLost
+from ..hardware import axi_intc as intc
+from ..wire.channel import Connection, Server
+from .interrupt_line import Check, Line, Turns
+from .mmio import MMIO
+from .windows import Windows
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+_WIDTH = 8  # controllers looked at together
+_BOTH = intc.MASTER_ENABLE | intc.HARDWARE_ENABLE
+
+
+class Poller:
+    """Polls for all who wait, and only while someone waits: fast when something happened, slower when nothing does."""
+
+    def __init__(self, connection: Connection, windows: Windows) -> None:
+        self._connection = connection
+        self._windows = windows
+        self._controllers: dict[tuple[str, int], Controller] = {}
+        self._turns = Turns(self._round)
+        self._pause = _FIRST_PAUSE
+        self._newcomer = asyncio.Event()
+
+    def controller(self, address: int) -> "Controller":
+        """The controller at a physical address, the same one for all its pins; no I/O."""
+        boot = self._connection.server.boot
+
+        if (boot, address) not in self._controllers:
+            self._windows.forget_rebooted()
+            self._controllers = {key: known for key, known in self._controllers.items() if key[0] == boot}
+            self._controllers[boot, address] = Controller(self._connection, self._windows, address)
+
+        return self._controllers[boot, address]
+
+    async def wait(self, line: Line, check: Check | None) -> None:
+        """Wait for the next event of an input of one of the controllers."""
+        self._pause = _FIRST_PAUSE
+        self._newcomer.set()
+        await line.wait(self._turns, check)
+
+    def fail(self, error: BoardError) -> None:
+        """End every wait with an error."""
+        for controller in self._controllers.values():
+            controller.fail(error)
+
+    async def _round(self) -> None:
+        """Pause unless somebody new is waiting, and look at every controller once."""
+        with anyio.move_on_after(self._pause):
+            await self._newcomer.wait()
+
+        self._newcomer.clear()
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        busy = [controller for controller in self._controllers.values() if controller.waited_for]
+        await for_each(busy, self._look, width=_WIDTH)
+
+    async def _look(self, controller: "Controller") -> None:
+        if await controller.look():
+            self._pause = _FIRST_PAUSE
+
+
+class Controller:
+    """One AXI interrupt controller, of whatever place in a cascade: its inputs are seen in its own registers.
+
+    Which interrupts are enabled is left alone, so that none reaches the processor by our doing.
+    """
+
+    def __init__(self, connection: Connection, windows: Windows, address: int) -> None:
+        self._connection = connection
+        self._registers = MMIO(connection, windows, address, intc.SIZE, check=self._check)
+        self._lines: dict[int, Line] = {}
+        self._enabled: tuple[Server, int, int] | None = None
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether anyone waits for an input."""
+        return any(line.waiting for line in self._lines.values())
+
+    def line(self, index: int, *, edge: bool) -> Line:
+        """The input number `index`."""
+        line = self._lines.setdefault(index, Line(once=edge))
+        line.once = edge  # another design may have it otherwise
+        return line
+
+    def fail(self, error: BoardError) -> None:
+        """End every wait with an error."""
+        for line in self._lines.values():
+            line.fail(error)
+
+    async def look(self) -> bool:
+        """See once which inputs are active, and wake who waits for them; returns whether one was.
+
+        All of it may be done twice, so a lost connection ends no wait: the next look goes on. Any other error ends
+        every wait for this controller, as if each had looked by itself, and no wait for another one.
+        """
+        try:
+            return await self._look()
+        except (ConnectionLost, _Deserted):
+            return False
+        except BoardError as error:
+            self.fail(error)
+            return True
+
+    async def _look(self) -> bool:
+        await self._enable()
+        await self._arm()
+        active = await self._registers.read(intc.ISR)
+        raised = {
+            index: line
+            for index, line in self._lines.items()
+            if line.waiting and (line.seen or (active >> index & 1 and (line.once or line.armed)))
+        }
+        edges = {index: line for index, line in raised.items() if line.once}
+
+        for index in raised.keys() - edges.keys():
+            raised[index].fire()
+
+        if edges:
+            # Acknowledged before anyone is told, or the next edge, to which that may lead, would be wiped out with it;
+            # `seen` keeps the event should we be cut off here.
+            for line in edges.values():
+                line.seen = True
+
+            await self._registers.write(intc.IAR, _mask(edges))
+
+            for line in edges.values():
+                line.fire()
+
+        return bool(raised)
+
+    async def _enable(self) -> None:
+        """Let the inputs set ISR, once in the life of a server and of a design: programming resets the register."""
+        arbiter = self._connection.arbiter
+        life = self._connection.server, arbiter.programmed, arbiter.reconfigured
+
+        if life == self._enabled:
+            return
+
+        if self._enabled is not None and self._enabled[1:] != life[1:]:
+            for line in self._lines.values():
+                line.forget()
+
+        if await self._registers.read(intc.MER) & _BOTH != _BOTH:
+            await self._registers.write(intc.MER, _BOTH)
+
+        self._enabled = life
+
+    async def _arm(self) -> None:
+        """Clear what levels latched before anyone waited; an input that is still active sets its bit again."""
+        stale = {i: line for i, line in self._lines.items() if line.waiting and not line.once and not line.armed}
+
+        if stale:
+            await self._registers.write(intc.IAR, _mask(stale))
+
+            for line in stale.values():
+                line.armed = True
+
+    def _check(self) -> None:
+        """Send those away whose wait makes no sense any more; without the others there is nothing to look for."""
+        remaining = [line for line in self._lines.values() if line.check()]
+
+        if not remaining:
+            raise _Deserted
+
+
+class _Deserted(Exception):
+    """Nobody waits any more."""
+
+
+def _mask(indices: Iterable[int]) -> int:
+    return sum(1 << index for index in indices)
