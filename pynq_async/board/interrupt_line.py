@@ -6,11 +6,21 @@ is left behind.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from ..errors import BoardError
 
 Check: TypeAlias = Callable[[], None]  # raises when an access would not mean any more what it was meant to
+
+
+class Source(Protocol):
+    """Where a pin's events come from; `check` is called before each access on behalf of the caller."""
+
+    async def wait(self, check: Check | None) -> None:
+        """Wait for the next event."""
+
+    async def listen(self, check: Check | None) -> None:
+        """Have events counted from now on, as far as they can be."""
 
 
 class Waiter:

@@ -29,8 +29,8 @@ class Poller:
         self._pause = _FIRST_PAUSE
         self._newcomer = asyncio.Event()
 
-    def controller(self, address: int) -> "Controller":
-        """The controller at a physical address, the same one for all its pins; no I/O."""
+    def input(self, address: int, index: int, *, edge: bool) -> "Input":
+        """The input `index` of the controller at a physical address; no I/O."""
         boot = self._connection.server.boot
 
         if (boot, address) not in self._controllers:
@@ -38,10 +38,11 @@ class Poller:
             self._controllers = {key: known for key, known in self._controllers.items() if key[0] == boot}
             self._controllers[boot, address] = Controller(self._connection, self._windows, address)
 
-        return self._controllers[boot, address]
+        controller = self._controllers[boot, address]
+        return Input(self, controller, controller.line(index, edge=edge))
 
     async def wait(self, line: Line, check: Check | None) -> None:
-        """Wait for the next event of an input of one of the controllers."""
+        """Wait for the next event of a line of one of the controllers."""
         self._pause = _FIRST_PAUSE
         self._newcomer.set()
         await line.wait(self._turns, check)
@@ -66,22 +67,49 @@ class Poller:
             self._pause = _FIRST_PAUSE
 
 
+class Input:
+    """One input of a controller."""
+
+    def __init__(self, poller: Poller, controller: "Controller", line: Line) -> None:
+        self._poller = poller
+        self._controller = controller
+        self._line = line
+
+    async def wait(self, check: Check | None) -> None:
+        """Wait for the next event."""
+        await self._poller.wait(self._line, check)
+
+    async def listen(self, check: Check | None) -> None:
+        """Have edges captured from now on."""
+        if not self._controller.enabled:
+            await self._poller.wait(self._controller.being_enabled, check)
+
+
 class Controller:
     """One AXI interrupt controller, of whatever place in a cascade: its inputs are seen in its own registers.
 
     Which interrupts are enabled is left alone, so that none reaches the processor by our doing.
+
+    Attributes:
+        being_enabled: who waits until the inputs are listened to.
     """
 
     def __init__(self, connection: Connection, windows: Windows, address: int) -> None:
         self._connection = connection
         self._registers = MMIO(connection, windows, address, intc.SIZE, check=self._check)
+        self.being_enabled = Line(once=False)
         self._lines: dict[int, Line] = {}
         self._enabled: tuple[Server, int, int] | None = None
 
     @property
     def waited_for(self) -> bool:
         """Whether anyone waits for an input."""
-        return any(line.waiting for line in self._lines.values())
+        return any(line.waiting for line in (self.being_enabled, *self._lines.values()))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the inputs are listened to, as far as is known without asking."""
+        return self._enabled == self._life
 
     def line(self, index: int, *, edge: bool) -> Line:
         """The input number `index`."""
@@ -91,7 +119,7 @@ class Controller:
 
     def fail(self, error: BoardError) -> None:
         """End every wait with an error."""
-        for line in self._lines.values():
+        for line in (self.being_enabled, *self._lines.values()):
             line.fail(error)
 
     async def look(self) -> bool:
@@ -137,20 +165,24 @@ class Controller:
 
     async def _enable(self) -> None:
         """Let the inputs set ISR, once in the life of a server and of a design: programming resets the register."""
+        life = self._life
+
+        if life != self._enabled:
+            if self._enabled is not None and self._enabled[1:] != life[1:]:
+                for line in self._lines.values():
+                    line.forget()
+
+            if await self._registers.read(intc.MER) & _BOTH != _BOTH:
+                await self._registers.write(intc.MER, _BOTH)
+
+            self._enabled = life
+
+        self.being_enabled.fire()
+
+    @property
+    def _life(self) -> tuple[Server, int, int]:
         arbiter = self._connection.arbiter
-        life = self._connection.server, arbiter.programmed, arbiter.reconfigured
-
-        if life == self._enabled:
-            return
-
-        if self._enabled is not None and self._enabled[1:] != life[1:]:
-            for line in self._lines.values():
-                line.forget()
-
-        if await self._registers.read(intc.MER) & _BOTH != _BOTH:
-            await self._registers.write(intc.MER, _BOTH)
-
-        self._enabled = life
+        return self._connection.server, arbiter.programmed, arbiter.reconfigured
 
     async def _arm(self) -> None:
         """Clear what levels latched before anyone waited; an input that is still active sets its bit again."""
@@ -164,7 +196,7 @@ class Controller:
 
     def _check(self) -> None:
         """Send those away whose wait makes no sense any more; without the others there is nothing to look for."""
-        remaining = [line for line in self._lines.values() if line.check()]
+        remaining = [line for line in (self.being_enabled, *self._lines.values()) if line.check()]
 
         if not remaining:
             raise _Deserted

@@ -68,6 +68,7 @@ class Registration:
         self._connection = connection
         self._request = request
         self._line = Line(once=True)
+        self._being_registered = Line(once=False)
         self._turns = Turns(self._slice)
         self._id = ""
         self._server: Server | None = None
@@ -82,9 +83,15 @@ class Registration:
         """Wait for the next event."""
         await self._line.wait(self._turns, check)
 
+    async def listen(self, check: Check | None) -> None:
+        """Have the service look after the pin from now on."""
+        if not self._registered(await self._connection.current()):
+            await self._being_registered.wait(self._turns, check)
+
     def fail(self, error: BoardError) -> None:
         """End every wait with an error."""
         self._line.fail(error)
+        self._being_registered.fail(error)
 
     async def release(self) -> None:
         """Have the server forget the pin, when its last call is over."""
@@ -117,7 +124,9 @@ class Registration:
         if self._line.seen:
             self._line.fire()
 
-        if not self._line.check():
+        waited_for = [line for line in (self._line, self._being_registered) if line.check()]
+
+        if not waited_for:
             return
 
         try:
@@ -129,7 +138,7 @@ class Registration:
             unsent = isinstance(error, ConnectionLost | StaleHandle) and not isinstance(error, OutcomeUnknown)
 
             if not unsent or isinstance(error, BoardRebooted):
-                self._line.fail(error)
+                self.fail(error)
 
     async def _wait_a_while(self) -> None:
         connection = self._connection
@@ -138,8 +147,13 @@ class Registration:
         if self._server is not None and self._server.boot != server.boot:
             connection.check_server(self._server, str(self))
 
-        if server != self._server or self._programmed != connection.arbiter.programmed:
+        if not self._registered(server):
             await to_the_end(self._register(server))  # cut off in the middle, the server would keep it for ever
+
+        self._being_registered.fire()
+
+        if not self._line.waiting:
+            return
 
         response = await connection.calls.unary(
             methods.WAIT_FOR_INTERRUPT,
@@ -154,6 +168,9 @@ class Registration:
             self._line.fire()
         elif response.status != m.WaitResponse.TIMEOUT:
             raise ServerError(connection.board, f"the board's interrupt service failed for {self._request.pin_name}")
+
+    def _registered(self, server: Server) -> bool:
+        return server == self._server and self._programmed == self._connection.arbiter.programmed
 
     async def _register(self, server: Server) -> None:
         connection = self._connection

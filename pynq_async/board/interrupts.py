@@ -11,7 +11,7 @@ from ..bitstream import Design
 from ..errors import BoardError, DeadlineExceeded, NotOpen, NotSupported, OutOfRange
 from ..hardware import axi_intc as intc
 from ..wire.channel import Connection
-from .interrupt_line import Check
+from .interrupt_line import Check, Source
 from .interrupt_poller import Poller
 from .interrupt_service import Service
 from .windows import Windows
@@ -28,15 +28,17 @@ class InterruptPin:
 
     What counts depends on the input of the interrupt controller that the pin is wired to. A level counts when it is
     active as the wait reaches the board, or becomes active later, be it for a moment; one that ended before does not.
-    An edge counts even if it came before the wait; several between two looks at the controller, 1 to 50 ms apart, are
-    one event. A board with an interrupt service looks after the controllers itself: events count from the first wait
-    on, and one can be lost when the connection breaks as it is reported, which is an `OutcomeUnknown`.
+    An edge counts even if it came before the wait, once the controller has been listened to; several between two looks
+    at the controller, 1 to 50 ms apart, are one event. A board with an interrupt service looks after the controllers
+    itself: what comes once it listens counts, and an event can be lost when the connection breaks as it is reported,
+    which is an `OutcomeUnknown`.
     """
 
-    def __init__(self, interrupts: "Interrupts", name: str, wait: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, interrupts: "Interrupts", name: str, source: Source, check: Check | None) -> None:
         self.name = name
         self._interrupts = interrupts
-        self._wait = wait
+        self._source = source
+        self._check = check
 
     def __repr__(self) -> str:
         return f"<InterruptPin {self._interrupts.board} {self.name}>"
@@ -46,16 +48,29 @@ class InterruptPin:
 
         Raises `DeadlineExceeded` when none came, and `NotSupported` when this board cannot wait for the pin.
         """
+        await self._within(timeout, self._source.wait, "no interrupt")
+
+    async def listen(self, timeout: float = 10.0) -> None:
+        """Have the pin's events counted from now on, before anyone waits; asks the board the first time only.
+
+        Begin with it before starting what raises an edge, or the first may be lost. Raises `DeadlineExceeded` when the
+        board has not answered after `timeout` seconds, and `NotSupported` as `wait`.
+        """
+        await self._within(timeout, self._source.listen, "no answer")
+
+    async def _within(
+        self, timeout: float | None, work: Callable[[Check | None], Awaitable[None]], nothing: str
+    ) -> None:
         self._interrupts.admit()
 
         try:
             async with asyncio.timeout(timeout):
-                await self._wait()
+                await work(self._check)
         except TimeoutError as error:
             if isinstance(error, BoardError):
                 raise
 
-            raise DeadlineExceeded(self._interrupts.board, f"{self.name}: no interrupt in {timeout:g} s") from None
+            raise DeadlineExceeded(self._interrupts.board, f"{self.name}: {nothing} in {timeout:g} s") from None
 
 
 class Interrupts:
@@ -112,15 +127,16 @@ class Interrupts:
                 self.board, f"{name}: an interrupt controller has inputs 0 to {intc.INPUTS - 1}, not {index}"
             )
 
+        source: Source
+
         if self._service.offered:
-            pin = self._service.pin(name, index, raw_irq, controller_address or 0)
-            return InterruptPin(self, name, partial(pin.wait, check))
-
-        if controller_address is None:
+            source = self._service.pin(name, index, raw_irq, controller_address or 0)
+        elif controller_address is None:
             return self._unsupported(name, "it is wired straight to the processing system")
+        else:
+            source = self._poller.input(controller_address, index, edge=edge)
 
-        line = self._poller.controller(controller_address).line(index, edge=edge)
-        return InterruptPin(self, name, partial(self._poller.wait, line, check))
+        return InterruptPin(self, name, source, check)
 
     def admit(self) -> None:
         """Raise unless a wait may begin here and now."""
@@ -155,23 +171,37 @@ class Interrupts:
         return self.pin(name, address, index, edge=bool(edges >> index & 1), raw_irq=raw_irq, check=check)
 
     def _unsupported(self, name: str, why: str) -> InterruptPin:
-        async def refuse() -> None:
-            raise NotSupported(self.board, f"{name}: {why}; waiting for it needs an interrupt service on the board")
+        error = f"{name}: {why}; waiting for it needs an interrupt service on the board"
+        return InterruptPin(self, name, _Nowhere(self.board, error), None)
 
-        return InterruptPin(self, name, refuse)
+
+class _Nowhere:
+    """No event can come from here."""
+
+    def __init__(self, board: str, problem: str) -> None:
+        self._board = board
+        self._problem = problem
+
+    async def wait(self, check: Check | None) -> None:
+        raise NotSupported(self._board, self._problem)
+
+    async def listen(self, check: Check | None) -> None:
+        raise NotSupported(self._board, self._problem)
 
 
 def _raw_irq(design: Design, controller: str) -> int:
     """The processing system's interrupt number at the end of a cascade of controllers."""
-    seen = {""}
+    seen: set[str] = set()
 
-    while controller not in seen:
+    while controller and controller not in seen:
         seen.add(controller)
-        entry = design.interrupt_controllers.get(controller, {})
+        # A controller inside a hierarchy is listed without its path.
+        controllers = design.interrupt_controllers
+        entry = controllers.get(controller) or controllers.get(controller.rpartition("/")[2], {})
 
-        if "raw_irq" in entry and not entry.get("parent"):
-            return int(entry["raw_irq"])
+        if not entry.get("parent"):
+            return int(entry.get("raw_irq", 0))
 
-        controller = entry.get("parent", "")
+        controller = entry["parent"]
 
     return 0

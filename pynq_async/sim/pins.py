@@ -11,6 +11,7 @@ class Interrupt:
     pin_name: str
     pin_index: int
     raw_irq: int
+    controller: int = 0
     pending: asyncio.Event = field(default_factory=asyncio.Event)
 
     def matches(self, source: str | int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..bitstream import Design
+from ..hardware.axi_intc import KIND_OF_INPUTS
 from .ip import Stream
 
 # An interrupt controller's only output (PG099).
@@ -35,6 +36,7 @@ class Wiring:
         self._levels: dict[str, bool] = {}
         self._pins = design.interrupt_pins if design is not None else {}
         self._controllers = design.interrupt_controllers if design is not None else {}
+        self._ip = design.ip_dict if design is not None else {}
         self._same_line: dict[tuple[str, int], set[str]] = defaultdict(set)
 
         for pin, entry in self._pins.items():
@@ -67,9 +69,24 @@ class Wiring:
         if controller:
             self._drive(controller, entry["index"], level)
 
+    def is_active(self, pin: str) -> bool:
+        """Whether a pin's line is high and counts as long as it is: not where its controller captures edges."""
+        entry = self._pins.get(pin)
+
+        if entry is None:
+            return False
+
+        line = self._same_line[entry["controller"], entry["index"]]
+        return not self._edges(entry) and any(self._levels.get(each, False) for each in line)
+
     def controls(self, path: str) -> bool:
         """Whether the IP at `path` is an interrupt controller."""
         return path in self._controllers
+
+    def _edges(self, entry: Mapping[str, Any]) -> bool:
+        parameters = self._ip.get(entry["controller"], {}).get("parameters", {})
+        return bool(int(parameters.get(KIND_OF_INPUTS, "0"), 0) >> entry["index"] & 1)
+
 
 
 class Streams:

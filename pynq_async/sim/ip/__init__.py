@@ -1,6 +1,7 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
 from .bram import BramModel
+from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Kernel, Site
@@ -11,6 +12,7 @@ __all__ = [
     "MODELS",
     "BramModel",
     "Factory",
+    "IntcModel",
     "IpModel",
     "Kernel",
     "ShutdownManagerModel",

@@ -8,9 +8,9 @@ from .site import Site
 class IntcModel(IpModel):
     """Latches what its inputs raise until it is acknowledged, and raises its output while something enabled is latched.
 
-    As in PG099: a level that is still active after its acknowledgement is latched again at once, an edge is latched when
-    the input rises; inputs count while HIE is set, which nothing but reprogramming takes back. Before that, software
-    may write ISR to try out interrupts; the bits above the inputs (C_NUM_SW_INTR) are always software's.
+    As in PG099: a level that is still active after its acknowledgement is latched again at once, an edge is latched as
+    the input rises. Inputs count while HIE is set, which nothing but reprogramming takes back. Before that, software
+    may write ISR to try interrupts out; the bits above the inputs (C_NUM_SW_INTR) are always software's.
     """
 
     def __init__(self, site: Site) -> None:

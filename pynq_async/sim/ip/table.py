@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Site
@@ -12,6 +13,7 @@ Factory = Callable[[Site], IpModel]
 # By vendor, library and name.
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
+        "xilinx.com:ip:axi_intc": IntcModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }

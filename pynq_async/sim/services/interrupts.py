@@ -30,7 +30,9 @@ class InterruptService:
         process = self._board.process
         interrupt_id = str(process.interrupts_made)
         process.interrupts_made += 1
-        process.interrupts[interrupt_id] = Interrupt(request.pin_name, request.pin_index, request.raw_irq)
+        process.interrupts[interrupt_id] = Interrupt(
+            request.pin_name, request.pin_index, request.raw_irq, request.controller_phys_addr
+        )
         return m.RegisterResponse(interrupt_id=interrupt_id)
 
     async def _wait(self, request: m.WaitRequest) -> m.WaitResponse:
@@ -39,6 +41,9 @@ class InterruptService:
         if interrupt is None:
             self._board.counters.unknown_ids += 1
             return m.WaitResponse(status=m.WaitResponse.ERROR, msg="Interrupt not found.")
+
+        if self._board.fabric.wiring.is_active(interrupt.pin_name):
+            interrupt.pending.set()
 
         try:
             async with asyncio.timeout(request.timeout_ms / 1000):
