@@ -1,0 +1,97 @@
+"""A board with a design full of interrupts, waited for by polling or through the board's service."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pynq_async import RemoteDevice
+from pynq_async.errors import BoardError
+from pynq_async.sim import SimBoard
+
+from ..boards import begun, simulated
+from ..sim.designs import bitstream, design, ip
+
+OUTER, INNER, SOURCES = 0x4180_0000, 0x4181_0000, 0x4280_0000
+EDGES = {"C_NUM_INTR_INPUTS": "4", "C_KIND_OF_INTR": "0xfffffff2"}  # input 1 captures edges; 0, 2 and 3 are levels
+PINS = {
+    "level/done": ("outer", 0),
+    "edge/done": ("outer", 1),
+    "concat/In1": ("outer", 1),
+    "other/done": ("outer", 2),
+    "deep/done": ("inner", 3),
+    "deep_edge/done": ("inner", 1),
+    "direct/done": ("", 0),
+}
+DESIGN = design(
+    {
+        "outer": ip("axi_intc", OUTER, parameters=EDGES),
+        "inner": ip("axi_intc", INNER, parameters=EDGES),
+        **{
+            pin.split("/")[0]: ip("acme.com:user:source:1.0", SOURCES + 0x1_0000 * number)
+            for number, pin in enumerate(PINS)
+            if not pin.startswith("concat")
+        },
+    },
+    interrupt_controllers={
+        "outer": {"parent": "", "index": 0, "raw_irq": 61},
+        "inner": {"parent": "outer", "index": 3},
+    },
+    interrupt_pins={
+        pin: {"controller": controller, "index": index, "fullpath": pin} | ({} if controller else {"raw_irq": 62})
+        for pin, (controller, index) in PINS.items()
+    },
+)
+WAIT, REGISTER, RELEASE = "interrupt.wait_for_interrupt", "interrupt.register_interrupt", "interrupt.release_interrupt"
+
+
+class Bench:
+    """A board with the design loaded, and its pins."""
+
+    def __init__(self, sim: SimBoard, board: RemoteDevice, *, service: bool) -> None:
+        self.sim = sim
+        self.board = board
+        self.service = service
+        self.pins = board.interrupts.of(DESIGN)
+
+    def drive(self, pin: str, *levels: bool) -> None:
+        """Set the level of a pin, on the board."""
+        path, port = pin.split("/")
+
+        for level in levels:
+            self.sim.ip[path].site.line(port)(level)
+
+    def pulse(self, pin: str) -> None:
+        """Let a pin be active for an instant."""
+        self.drive(pin, True, False)
+
+    async def waited(self, rounds: int = 2) -> None:
+        """Wait until those who wait have asked the board, and once more."""
+        method = WAIT if self.service else "mmio.read"
+        await begun(self.sim, method, self.sim.counters.calls[method] + rounds)
+
+    @property
+    def calls(self) -> int:
+        """How many calls the board has seen."""
+        return sum(self.sim.counters.calls.values())
+
+    def count(self, method: str) -> int:
+        """How many calls of a method the board has seen."""
+        return self.sim.counters.calls[method]
+
+
+@asynccontextmanager
+async def bench(*, service: bool = False, known: bool = True, **options: Any) -> AsyncIterator[Bench]:
+    """A simulated board with the design loaded."""
+    async with simulated(designs=[DESIGN] if known else [], interrupt=service, **options) as (sim, board):
+        await board.download(bitstream())
+        yield Bench(sim, board, service=service)
+
+
+async def outcome(wait: Awaitable[None]) -> BoardError | None:
+    """The error that a wait ended with."""
+    try:
+        await wait
+    except BoardError as error:
+        return error
+
+    return None
