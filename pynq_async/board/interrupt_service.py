@@ -121,6 +121,9 @@ class Registration:
     async def _slice(self) -> None:
         await self._over()
 
+        if self._programmed not in (None, self._connection.arbiter.programmed):
+            self._line.forget()
+
         if self._line.seen:
             self._line.fire()
 
@@ -189,9 +192,6 @@ class Registration:
 
         if not response.interrupt_id:
             raise ProtocolViolation(connection.board, f"register_interrupt gave no id for {self._request.pin_name}")
-
-        if self._programmed is not None and self._programmed != programmed:
-            self._line.forget()
 
         self._id, self._server, self._programmed = response.interrupt_id, server, programmed
 

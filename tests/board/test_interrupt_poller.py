@@ -1,7 +1,7 @@
 """Interrupt pins by polling the simulated interrupt controller."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -13,7 +13,7 @@ from pynq_async.errors import (
     ServerError,
 )
 from pynq_async.hardware import axi_intc as intc
-from pynq_async.sim import Hazards, SimBoard
+from pynq_async.sim import Hazards, Hook, SimBoard
 from pynq_async.sim.bus import BusError
 
 from ..boards import begun, simulated
@@ -21,15 +21,24 @@ from ..sim.designs import bitstream, design, ip
 from .interrupt_bench import INNER, OUTER, PINS, Bench, bench, outcome
 
 
-def accesses(sim: SimBoard, register: int, controller: int = OUTER) -> list[int]:
-    """Note what is written to a register, or each read of it; the server reads twice."""
+def writes_of(sim: SimBoard, register: int) -> list[int]:
+    """What is written to a register of the outer controller from now on."""
+    return _noted(sim.on_write, OUTER + register)
+
+
+def reads_of(sim: SimBoard, register: int, controller: int = OUTER) -> list[int]:
+    """What is read from a register from now on; the server reads twice."""
+    return _noted(sim.on_read, controller + register)
+
+
+def _noted(attach: Callable[[int, Hook], object], address: int) -> list[int]:
     seen: list[int] = []
 
     def note(_: int, word: int) -> int:
         seen.append(word)
         return word
 
-    (sim.on_write if register in (intc.IAR, intc.MER, intc.IER, intc.SIE) else sim.on_read)(controller + register, note)
+    attach(address, note)
     return seen
 
 
@@ -115,7 +124,7 @@ async def test_an_edge_is_kept_when_its_only_waiter_is_cancelled_during_the_ackn
 
 
 async def test_one_look_a_controller_serves_all_pins(polled: Bench) -> None:
-    outer, inner = accesses(polled.sim, intc.ISR, OUTER), accesses(polled.sim, intc.ISR, INNER)
+    outer, inner = reads_of(polled.sim, intc.ISR, OUTER), reads_of(polled.sim, intc.ISR, INNER)
 
     async with asyncio.TaskGroup() as group:
         names = [name for name in PINS if not name.startswith("direct")]
@@ -128,7 +137,7 @@ async def test_one_look_a_controller_serves_all_pins(polled: Bench) -> None:
 
 
 async def test_polls_are_fast_at_first_and_slower_later(polled: Bench) -> None:
-    polls = accesses(polled.sim, intc.ISR)
+    polls = reads_of(polled.sim, intc.ISR)
 
     with pytest.raises(DeadlineExceeded):
         await polled.pins["level/done"].wait(0.3)
@@ -151,14 +160,15 @@ async def test_a_new_waiter_is_looked_after_at_once(polled: Bench, monkeypatch: 
 
 
 async def test_the_controller_is_set_up_once_and_no_interrupt_is_enabled(polled: Bench) -> None:
-    enables, master = accesses(polled.sim, intc.IER), accesses(polled.sim, intc.MER)
-    single = accesses(polled.sim, intc.SIE)
+    enables, master = writes_of(polled.sim, intc.IER), writes_of(polled.sim, intc.MER)
+    single, reads = writes_of(polled.sim, intc.SIE), reads_of(polled.sim, intc.MER)
     polled.drive("level/done", True)
 
     for _ in range(3):
         await polled.pins["level/done"].wait()
 
     assert master == [intc.MASTER_ENABLE | intc.HARDWARE_ENABLE]
+    assert len(reads) == 2, "the server reads twice"
     assert not enables
     assert not single
     await polled.sim.restart()

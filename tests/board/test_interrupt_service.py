@@ -14,6 +14,7 @@ from pynq_async.errors import (
 )
 from pynq_async.wire import messages as m
 
+from ..boards import begun
 from ..sim.designs import bitstream
 from .interrupt_bench import INNER, PINS, REGISTER, SOURCES, WAIT, Bench, bench, outcome
 
@@ -78,6 +79,48 @@ async def test_a_cancelled_waiters_event_is_kept_for_the_next(served: Bench) -> 
     assert task.cancelled()
     assert not next(iter(served.sim.process.interrupts.values())).pending.is_set()
     await pin.wait(1)
+
+
+async def test_a_cancelled_registration_is_not_made_again(served: Bench) -> None:
+    served.sim.faults.delay(REGISTER, 0.02)
+    task = asyncio.ensure_future(served.pins["level/done"].wait())
+    await begun(served.sim, REGISTER)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    served.drive("level/done", True)
+    await served.pins["level/done"].wait()
+    assert served.count(REGISTER) == 1
+
+
+async def test_the_service_is_asked_for_a_pin_by_one_call_at_a_time() -> None:
+    async with bench(service=True, timeouts=Timeouts(grace=0.01)) as here:
+        pin = here.pins["level/done"]
+        await pin.listen()
+        here.sim.faults.delay(WAIT, 0.1)
+        task = asyncio.ensure_future(pin.wait())
+        await begun(here.sim, WAIT)
+        task.cancel()
+        await asyncio.wait({task})
+        here.sim.counters.unary_peak = 0
+        here.drive("level/done", True)
+        await pin.wait()
+        assert here.sim.counters.unary_peak <= 1
+
+
+async def test_a_wait_of_which_nothing_was_sent_yet_survives_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt_service, "_SLICE", 5)
+
+    async with bench(service=True, limits=Limits(calls=1)) as here, asyncio.TaskGroup() as group:
+        first = group.create_task(outcome(here.pins["level/done"].wait()))
+        await begun(here.sim, WAIT)
+        second = group.create_task(here.pins["edge/done"].wait())
+        await begun(here.sim, REGISTER, 2)
+        await here.sim.restart()
+        assert isinstance(await first, OutcomeUnknown)
+        await begun(here.sim, WAIT, 2)
+        here.pulse("edge/done")
+        await second
 
 
 async def test_waits_do_not_hold_up_registers(monkeypatch: pytest.MonkeyPatch) -> None:

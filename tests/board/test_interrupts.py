@@ -349,6 +349,63 @@ async def test_each_access_is_preceded_by_the_check_of_those_it_is_for(here: Ben
     assert here.calls == before, "nothing is sent"
 
 
+async def test_a_board_that_does_not_answer_is_said_to_be_silent_and_not_the_pin() -> None:
+    for service, method in ((False, "mmio.read"), (True, WAIT)):
+        async with bench(service=service, timeouts=Timeouts(call=0.05, grace=0.01)) as here:
+            await here.pins["edge/done"].listen()
+            here.sim.faults.delay(method, 0.3)
+
+            with pytest.raises(DeadlineExceeded, match=f"{method}: no answer"):
+                await here.pins["edge/done"].wait(5)
+
+            here.sim.faults.clear()
+
+
+async def test_what_was_kept_for_the_next_is_forgotten_with_the_design(here: Bench) -> None:
+    pin = here.pins["edge/done"]
+    await pin.listen()
+    here.pulse("edge/done")
+    method = WAIT if here.service else "mmio.write"
+    here.sim.faults.delay(method, 0.02)
+    before = here.count(method)
+    task = asyncio.ensure_future(pin.wait())
+    await begun(here.sim, method, before + 1)
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    here.sim.faults.clear()
+    await here.board.download(bitstream())
+
+    with pytest.raises(DeadlineExceeded):
+        await pin.wait(0.1)
+
+    here.pulse("edge/done")
+    await pin.wait()
+
+
+async def test_a_design_that_is_loaded_again_is_listened_to_again(here: Bench) -> None:
+    pin = here.pins["edge/done"]
+    await pin.listen()
+    await here.board.download(bitstream())
+    await pin.listen()
+    here.pulse("edge/done")
+    await pin.wait()
+
+
+async def test_no_wait_begins_while_the_board_is_closed(here: Bench) -> None:
+    async def wait_again() -> None:
+        for name in ("edge/done", "deep/done"):
+            with pytest.raises(NotOpen, match="was closed while|is closed"):
+                await here.pins[name].wait()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(wait_again())
+        await here.waited()
+        await here.board.aclose()
+
+    assert not here.sim.process.interrupts
+
+
 async def test_closing_the_board_ends_waits_with_a_sentence(here: Bench) -> None:
     async with asyncio.TaskGroup() as group:
         waiting = [group.create_task(outcome(here.pins[name].wait())) for name in ("edge/done", "deep/done")]
