@@ -112,10 +112,10 @@ async def test_a_wait_of_which_nothing_was_sent_yet_survives_a_restart(monkeypat
     monkeypatch.setattr(interrupt_service, "_SLICE", 5)
 
     async with bench(service=True, limits=Limits(calls=1)) as here, asyncio.TaskGroup() as group:
+        await here.pins["edge/done"].listen()
         first = group.create_task(outcome(here.pins["level/done"].wait()))
         await begun(here.sim, WAIT)
         second = group.create_task(here.pins["edge/done"].wait())
-        await begun(here.sim, REGISTER, 2)
         await here.sim.restart()
         assert isinstance(await first, OutcomeUnknown)
         await begun(here.sim, WAIT, 2)
