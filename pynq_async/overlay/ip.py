@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..board.device import RemoteDevice
+from ..board.interrupts import InterruptPin
 from ..board.mmio import MMIO
 from ..errors import NotInDesign
 from .registers import Owner, RegisterMap
-
-InterruptPin = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,10 @@ class DefaultIP:
         return self.description.interrupts
 
     def __getattr__(self, name: str) -> InterruptPin:
-        description = self.__dict__.get("description")
+        description: IpDescription | None = self.__dict__.get("description")
 
         if description is not None and name in description.interrupts:
-            pin: InterruptPin = description.interrupts[name]
-            return pin
+            return description.interrupts[name]
 
         if description is None or name.startswith("_"):
             raise AttributeError(name)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
 from ..board.device import RemoteDevice
+from ..board.interrupts import InterruptPin
 from ..errors import DesignReplaced, InvalidArgument, NotInDesign, NotLoaded
 from ..progress import ProgressCallback
 from .binding import Binding, Driver
@@ -29,6 +30,7 @@ class Overlay(DefaultHierarchy):
         design: its hardware description.
         ip_dict, mem_dict, hierarchy_dict, clock_dict, gpio_dict, interrupt_controllers, interrupt_pins: what the
             description says, as PYNQ's `Overlay` has it; with the IP of regions that were reconfigured.
+        interrupts: every interrupt pin by full path; those of an IP are its attributes as well.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Overlay(DefaultHierarchy):
         self._full = board.generation[:2]
         self._bound: dict[str, DefaultIP] = {}
         self._replacing: str | None = None
+        self.interrupts = board.interrupts.of(design, self._check_pin)
         super().__init__(board, "", {}, {})
         self.members = self._bind("")
 
@@ -197,11 +200,16 @@ class Overlay(DefaultHierarchy):
             mmio=self.board.mmio(entry["phys_addr"], entry["addr_range"], check=lambda: self._check(name, driver)),
             parameters=entry.get("parameters") or {},
             registers=entry.get("registers") or {},
-            interrupts={},
+            interrupts=self._pins_of(entry),
             gpio=entry.get("gpio") or {},
         )
         driver = self._bound[name] = self._binding.ip(description)
         return driver
+
+    def _pins_of(self, entry: Mapping[str, Any]) -> dict[str, InterruptPin]:
+        """The interrupt pins of an IP by their own name; what came with a region is not wired to a pin we know."""
+        places = {pin: place.get("fullpath", "") for pin, place in (entry.get("interrupts") or {}).items()}
+        return {pin: self.interrupts[path] for pin, path in places.items() if path in self.interrupts}
 
     def _forget(self, region: str) -> None:
         for name in [name for name in self._bound if name.startswith(f"{region}/")]:
@@ -224,6 +232,17 @@ class Overlay(DefaultHierarchy):
         parent, _, name = region.rpartition("/")
         above = self[parent] if parent else self
         above.members[name] = self._hierarchy(region)
+
+    def _check_pin(self, path: str) -> None:
+        """Raise `DesignReplaced` when an interrupt pin is not in the fabric any more."""
+        name = path.rpartition("/")[0]
+
+        if name in self._bound:
+            self._check(name, self._bound[name])
+        elif self.board.generation[:2] != self._full:
+            raise DesignReplaced(self.board.name, f"{self.bitstream.name} is not in the fabric any more; load it again")
+        elif self.design.ip_dict.get(name, {}).get("phys_addr") is not None:
+            raise DesignReplaced(self.board.name, f"the region of {name} was reconfigured: {path} is no more")
 
     def _check(self, name: str, driver: DefaultIP) -> None:
         """Raise `DesignReplaced` when what was bound is not in the fabric any more."""

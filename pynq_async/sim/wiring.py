@@ -88,7 +88,6 @@ class Wiring:
         return bool(int(parameters.get(KIND_OF_INPUTS, "0"), 0) >> entry["index"] & 1)
 
 
-
 class Streams:
     """The AXI4-Streams of a design; IP that only hands packets on, such as FIFOs, is as good as a wire."""
 

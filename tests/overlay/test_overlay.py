@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from pynq_async import DefaultHierarchy, DefaultIP, Overlay
@@ -11,7 +13,7 @@ from pynq_async.errors import (
     OutOfRange,
     StaleHandle,
 )
-from tests.boards import simulated
+from tests.boards import begun, simulated
 
 from .designs import design, firmware, ip, memory, register
 
@@ -254,3 +256,30 @@ async def test_a_partial_bitstream_that_does_not_fit_its_region_is_refused() -> 
 
         assert sim.counters.calls.total() == calls
         await overlay.filter.fir.read(0)
+
+
+INTERRUPTS = design(
+    {
+        "video/sync": ip("acme.com:user:sync:1.0", ADDER, interrupts={"frame": ("intc", 2)}),
+        "intc": ip("xilinx.com:ip:axi_intc:4.1", 0x4180_0000),
+    }
+)
+
+
+async def test_interrupt_pins_are_attributes_of_their_ip() -> None:
+    async with simulated(designs=[INTERRUPTS]) as (sim, board):
+        overlay = await Overlay.load(board, firmware(1), design=INTERRUPTS)
+        sync = overlay.video.sync
+        assert "frame" in dir(sync)
+        assert overlay.interrupts["video/sync/frame"] is sync.frame
+
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(sync.frame.wait(timeout=5))
+            await begun(sim, "mmio.read", 2)
+            sim.ip["video/sync"].site.line("frame")(True)
+
+        assert waiting.done()
+        await Overlay.load(board, firmware(2), design=INTERRUPTS)
+
+        with pytest.raises(DesignReplaced, match=r"design1.bit is not in the fabric any more"):
+            await sync.frame.wait(timeout=5)
