@@ -211,6 +211,23 @@ class MMIO:
         if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
             raise Misuse(self._connection.board, f"no register can have {value:#x} under the mask {mask:#x}")
 
+        word = await self.poll(offset, lambda word: word & mask == value, timeout)
+
+        if word is not None and word & mask == value:
+            return word
+
+        last = "it never answered" if word is None else f"it is {word:#010x}"
+        raise DeadlineExceeded(
+            self._connection.board,
+            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
+            f"{last}",
+        )
+
+    async def poll(self, offset: int, until: Callable[[int], bool], timeout: float) -> int | None:
+        """Read the register at `offset` as `wait_for` does, until `until` of its value is true or the time is over.
+
+        Returns what was read last, which may not be what was waited for; None when nothing was read in time.
+        """
         end = anyio.current_time() + timeout
         pause = _FIRST_PAUSE
         word = None
@@ -219,18 +236,28 @@ class MMIO:
             while True:
                 word = await self.read(offset)
 
-                if word & mask == value:
-                    return word
+                if until(word):
+                    break
 
                 await anyio.sleep(min(pause, max(end - anyio.current_time(), 0)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-        last = "it never answered" if word is None else f"it is {word:#010x}"
-        raise DeadlineExceeded(
-            self._connection.board,
-            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
-            f"{last}",
-        )
+        return word
+
+    def guarded(self, check: Callable[[], None]) -> "MMIO":
+        """The same registers with one more check, which is called before each access is sent and may raise.
+
+        For the address of a buffer: a register of a restarted server is reached again, its buffers are gone.
+        """
+        allowed = self._allowed
+
+        def both() -> None:
+            if allowed is not None:
+                allowed()
+
+            check()
+
+        return MMIO(self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=both)
 
     def _check(self, offset: int, length: int) -> int:
         """The offset as an integer that cannot wrap; raises unless the access lies in the window, and in our loop."""
