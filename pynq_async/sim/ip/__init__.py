@@ -1,6 +1,7 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
 from .bram import BramModel
+from .dma import DmaModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
@@ -11,6 +12,7 @@ from .table import MODELS, Factory
 __all__ = [
     "MODELS",
     "BramModel",
+    "DmaModel",
     "Factory",
     "IntcModel",
     "IpModel",

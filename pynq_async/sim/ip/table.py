@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from .dma import DmaModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
@@ -14,6 +15,7 @@ Factory = Callable[[Site], IpModel]
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
         "xilinx.com:ip:axi_intc": IntcModel,
+        "xilinx.com:ip:axi_dma": DmaModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }
