@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy.typing as npt
+
 from ...errors import NotInDesign
 from ...hardware.axi_dma import LENGTH_BITS, MM2S, S2MM, DmaRegisters
 from ..ip import DefaultIP, IpDescription
@@ -10,6 +12,7 @@ from .dma_channel import DmaChannel
 from .dma_engine import DmaEngine
 from .dma_scatter_gather import ScatterGatherChannel
 from .dma_simple import SimpleChannel
+from .dma_stream import DmaStream, Extents
 from .dma_transfer import ChannelSettings
 
 _CHANNELS = {"sendchannel": MM2S, "recvchannel": S2MM}
@@ -56,6 +59,28 @@ class DMA(DefaultIP):
             )
 
         return super().__getattr__(name)
+
+    def stream(
+        self,
+        shape: Extents,
+        dtype: npt.DTypeLike = "u4",
+        *,
+        result_shape: Extents | None = None,
+        result_dtype: npt.DTypeLike | None = None,
+        depth: int = 2,
+    ) -> DmaStream:
+        """A pipeline that sends frames of `shape` and `dtype` and receives a result for each; see `DmaStream`.
+
+        Results have the frames' shape and type unless told. `depth` is how many buffers each direction has. Raises
+        `NotInDesign` when the design leaves a channel out.
+        """
+        send, receive = self.sendchannel, self.recvchannel
+        frame = (shape, dtype)
+        result = (
+            shape if result_shape is None else result_shape,
+            dtype if result_dtype is None else result_dtype,
+        )
+        return DmaStream(self.board, send, receive, frame, result, depth)
 
     def _channel(self, attribute: str, registers: DmaRegisters) -> DmaChannel:
         def number(name: str, default: int) -> int:

@@ -55,10 +55,14 @@ class DmaChannel:
         return self.settings.name
 
     def __repr__(self) -> str:
-        flight = self._flight
-        busy = flight is not None and not flight.landed and flight.end is None
-        state = "broken" if self.broken else "in flight" if busy else "started" if self._started else "not started"
+        state = "started" if self._started else "not started"
+        state = "broken" if self.broken else "in flight" if self.in_flight else state
         return f"<{type(self).__name__} {self} of {self.board.name}, {state}>"
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a transfer was begun, or may have been, whose end is not known yet; no I/O."""
+        return self._flight is not None and not self._flight.landed and self._flight.end is None
 
     async def transfer(self, array: Buffer, start: SupportsIndex = 0, nbytes: SupportsIndex = 0) -> None:
         """Begin to move a buffer, or `nbytes` of it from byte `start` on (0: all that follows).
