@@ -23,6 +23,7 @@ from ..errors import (
 from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection
+from ..wire.locks import SharedLock
 from ..wire.methods import Method, Request, Response
 from .windows import Window, Windows
 
@@ -56,6 +57,7 @@ class MMIO:
         *,
         lasting: bool = False,
         check: Callable[[], None] | None = None,
+        order: SharedLock | None = None,
     ) -> None:
         board = connection.board
         self.base = _integer(board, base)
@@ -75,6 +77,7 @@ class MMIO:
         self._connection = connection
         self._windows = windows
         self._window: Window = windows.window(self.base, self.length)
+        self._order = order or self._window.order
 
     def __repr__(self) -> str:
         state = "mapped" if self._window.id is not None else "not mapped yet"
@@ -95,7 +98,7 @@ class MMIO:
 
         offset = self._check(offset, 8 if length == 8 else 4)
 
-        async with self._window.order.shared():
+        async with self._order.shared():
             first = await self._load(offset)
 
             if length < 8:
@@ -123,7 +126,7 @@ class MMIO:
         words = self._words_of(data, length, word_order)
         offset = self._check(offset, 4 * len(words))
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             for index, word in enumerate(words):
                 await self._store(offset + 4 * index, word)
 
@@ -140,7 +143,7 @@ class MMIO:
 
         offset = self._check(offset, 4)
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             word = await self._load(offset) & ~mask | value
             await self._store(offset, word)
 
@@ -159,7 +162,7 @@ class MMIO:
         async def load(index: int) -> None:
             words[index] = await self._load(offset + 4 * index)
 
-        async with self._window.order.shared():
+        async with self._order.shared():
             await for_each(range(count), load, width=min(count, _WIDTH))
 
         return words
@@ -182,7 +185,7 @@ class MMIO:
         async def store(index: int) -> None:
             await self._store(offset + 4 * index, values[index])
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             await for_each(range(len(values)), store, width=1 if ordered else min(len(values), _WIDTH))
 
     async def write_many(self, words: Mapping[int, SupportsIndex], *, ordered: bool = True) -> None:
@@ -257,7 +260,19 @@ class MMIO:
 
             check()
 
-        return MMIO(self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=both)
+        return self._like(both, self._order)
+
+    def lane(self) -> "MMIO":
+        """The same registers with an order of their own, for a part of an IP that does not depend on the others.
+
+        Accesses through different lanes overlap, and are not in the order of the calls.
+        """
+        return self._like(self._allowed, SharedLock())
+
+    def _like(self, check: Callable[[], None] | None, order: SharedLock) -> "MMIO":
+        return MMIO(
+            self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=check, order=order
+        )
 
     def _check(self, offset: int, length: int) -> int:
         """The offset as an integer that cannot wrap; raises unless the access lies in the window, and in our loop."""

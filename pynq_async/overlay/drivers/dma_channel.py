@@ -45,6 +45,7 @@ class DmaChannel:
         self.sends = settings.sends
         self.broken = False
         self._engine = engine
+        self._mmio = engine.mmio.lane()  # neither channel's registers wait for the other's
         self._started = False
         self._flight: Flight | None = None
         self._turn = asyncio.Lock()
@@ -123,16 +124,13 @@ class DmaChannel:
 
     async def start(self) -> None:
         """Start the channel if it does not run, after a reset if it has failed; `transfer` does so by itself."""
-        async with self._engine.turn:
-            await self._engine.ready(self)
-
+        async with self._turn, self._engine.ready(self):
             if not self._started:
                 await self._run()
 
     async def stop(self) -> None:
         """Stop the channel and give up what is in flight; resets the DMA when it does not halt by itself."""
-        async with self._engine.turn:
-            await self._engine.halt(self, f"{self} was stopped")
+        await self._engine.halt(self, f"{self} was stopped")
 
     async def running(self) -> bool:
         """Whether the channel runs; one read of DMASR, as `idle` and `error`."""
@@ -165,9 +163,9 @@ class DmaChannel:
         """Bring to the board what the transfer needs beside its data."""
 
     async def _run(self) -> None:
-        """Start the channel; the caller has the engine's turn."""
-        await self._engine.mmio.write(self.registers.control, RUN)
-        status = await self._engine.mmio.poll(self.registers.status, lambda word: not word & HALTED, _RUN)
+        """Start the channel."""
+        await self._mmio.write(self.registers.control, RUN)
+        status = await self._mmio.poll(self.registers.status, lambda word: not word & HALTED, _RUN)
 
         if status is None or status & HALTED:
             self.broken = True
@@ -216,9 +214,8 @@ class DmaChannel:
     async def _launch(self, part: Buffer) -> None:
         await self._prepare(part)
 
-        async with self._engine.turn:
-            flight = Flight(part, self._engine.mmio.guarded(lambda: self.board.check_buffer(part)))
-            await self._engine.ready(self, part.server_life)
+        async with self._engine.ready(self, part.server_life):
+            flight = Flight(part, self._mmio.guarded(lambda: self.board.check_buffer(part)))
             await self._aim(flight.registers, part)
             flight.unpin.extend(each.pin(self._quiesce) for each in self._kept(part))
             self._flight = flight
@@ -302,7 +299,7 @@ class DmaChannel:
             self.was_halted("its design left the fabric")
 
     async def _status(self) -> int:
-        return await self._engine.mmio.read(self.registers.status)
+        return await self._mmio.read(self.registers.status)
 
     async def _point(self, registers: MMIO, offset: int, address: int) -> None:
         """Write an address; its upper half only where it changes."""

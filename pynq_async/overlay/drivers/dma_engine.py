@@ -1,11 +1,13 @@
 """What the two channels of an AXI DMA share: its registers, and the reset, which is always of both."""
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from ...board.mmio import MMIO
 from ...errors import DeadlineExceeded
 from ...hardware.axi_dma import HALTED, RESET, DmaRegisters
+from ...wire.locks import SharedLock
 
 _HALT = 0.1  # for a channel that has nothing under way to halt, and a network to say so
 _RESET = 1.0
@@ -37,7 +39,6 @@ class DmaEngine:
         name: the DMA's full path.
         mmio: its registers.
         channels: those that the design includes.
-        turn: held while registers are written that belong together, and during a reset.
     """
 
     def __init__(self, board: str, name: str, mmio: MMIO) -> None:
@@ -45,34 +46,46 @@ class DmaEngine:
         self.name = name
         self.mmio = mmio
         self.channels: list[Channel] = []
-        self.turn = asyncio.Lock()
+        self._turn = SharedLock()  # shared while a channel's registers are written, held alone to halt or reset
         self._known = False
         self._life: str | None = None
 
-    async def ready(self, channel: Channel, life: str | None = None) -> None:
-        """Reset the DMA if `channel` is broken, or if what it was doing in another life of the server is unknown.
+    @asynccontextmanager
+    async def ready(self, channel: Channel, life: str | None = None) -> AsyncIterator[None]:
+        """A block in which `channel` can be used and is not reset by another.
 
+        The DMA is reset first if `channel` is broken, or if what it was doing in another life of the server is unknown.
         That is so for the first use too, and after a restart: it may be writing to memory that was freed with the old
-        server. The caller has the `turn`.
+        server.
         """
-        if not self._known or channel.broken or (life and self._life and life != self._life):
-            await self.reset(f"{self.name} was reset to make {channel} usable again")
+        while True:
+            async with self._turn.shared():
+                if self._usable(channel, life):
+                    self._life = life or self._life
+                    yield
+                    return
 
-        self._life = life or self._life
+            async with self._turn.alone():
+                if not self._usable(channel, life):
+                    await self._reset(f"{self.name} was reset to make {channel} usable again")
 
     async def halt(self, channel: Channel, reason: str) -> None:
         """Stop one channel; if it has not halted in time, as with a stream that stalls, reset the DMA."""
-        if self._known and not channel.broken:
-            await self.mmio.write(channel.registers.control, 0)
-            status = await self.mmio.poll(channel.registers.status, lambda word: bool(word & HALTED), _HALT)
+        async with self._turn.alone():
+            if self._known and not channel.broken:
+                await self.mmio.write(channel.registers.control, 0)
+                status = await self.mmio.poll(channel.registers.status, lambda word: bool(word & HALTED), _HALT)
 
-            if status is not None and status & HALTED:
-                channel.was_halted(reason)
-                return
+                if status is not None and status & HALTED:
+                    channel.was_halted(reason)
+                    return
 
-        await self.reset(f"{self.name} was reset to stop {channel}")
+            await self._reset(f"{self.name} was reset to stop {channel}")
 
-    async def reset(self, reason: str) -> None:
+    def _usable(self, channel: Channel, life: str | None) -> bool:
+        return self._known and not channel.broken and life in (None, self._life or life)
+
+    async def _reset(self, reason: str) -> None:
         """Reset both channels (PG021: DMACR.Reset of either resets the whole DMA)."""
         self._known = False
         self._life = None

@@ -56,6 +56,9 @@ class ScatterGatherChannel(DmaChannel):
 
     async def _prepare(self, part: Buffer) -> None:
         """Write the descriptors; they are in use only once the tail pointer is written."""
+        if self._left_over:
+            await self._engine.halt(self, f"{self} was stopped")
+
         count = -(-part.nbytes // self._step)
         chains = await self._room(count, part.server_life)
         self._which, self._count = self._next, count
@@ -77,13 +80,10 @@ class ScatterGatherChannel(DmaChannel):
 
     async def _run(self) -> None:
         chains = await self._room(1, None)
-        await self._point(self._engine.mmio, self.registers.current, chains[self._next].physical_address)
+        await self._point(self._mmio, self.registers.current, chains[self._next].physical_address)
         await super()._run()
 
     async def _aim(self, registers: MMIO, part: Buffer) -> None:
-        if self._left_over:
-            await self._engine.halt(self, f"{self} was stopped")
-
         if not self._started:
             await self._run()
 
@@ -142,9 +142,7 @@ class ScatterGatherChannel(DmaChannel):
 
         if chains is not None:
             # The engine has fetched the address of the chain that it would go on with.
-            async with self._engine.turn:
-                await self._engine.halt(self, f"{self} was stopped")
-
+            await self._engine.halt(self, f"{self} was stopped")
             self._chains = None
             self._forget()
 

@@ -110,8 +110,9 @@ class DmaStream:
 
     async def launch(self, index: int) -> None:
         """Let the hardware begin with a frame."""
-        await self._receive.launch(self._incoming[index % self.depth])
-        await self._send.launch(self._outgoing[index % self.depth])
+        place = index % self.depth
+        ends = ((self._receive, self._incoming[place]), (self._send, self._outgoing[place]))
+        await for_each(ends, lambda end: end[0].launch(end[1]), width=2)
 
     async def finish(self, timeout: float) -> None:
         """Wait until the hardware is done with a frame."""
