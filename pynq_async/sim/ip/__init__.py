@@ -2,7 +2,9 @@
 
 from .bram import BramModel
 from .dma import DmaModel
+from .hls import HlsModel
 from .intc import IntcModel
+from .kernel_call import KernelCall
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Kernel, Site
@@ -14,9 +16,11 @@ __all__ = [
     "BramModel",
     "DmaModel",
     "Factory",
+    "HlsModel",
     "IntcModel",
     "IpModel",
     "Kernel",
+    "KernelCall",
     "ShutdownManagerModel",
     "Site",
     "Stream",
