@@ -13,7 +13,7 @@ from ...hardware import hls
 from ..ip import DefaultIP, IpDescription
 from .hls_arguments import Word, bind, signature
 
-_LAST_LOOK = 0.1  # seconds for reading the control register once more when no interrupt came
+_SHARE = 0.9  # of the time is an interrupt waited for; then the kernel is looked at, since one may have been lost
 _QUIET = 5.0  # seconds that freeing a buffer waits for the kernel that works on it
 
 
@@ -175,10 +175,10 @@ class HlsKernel(DefaultIP):
         await self._ready()
         end = anyio.current_time() + timeout
 
-        if self._pin is not None and await self._interrupted(self._pin, timeout):
+        if self._pin is not None and await self._interrupted(self._pin, _SHARE * timeout):
             return
 
-        word = await self.mmio.poll(hls.CTRL, self._is_over, max(end - anyio.current_time(), _LAST_LOOK))
+        word = await self.mmio.poll(hls.CTRL, self._is_over, end - anyio.current_time())
 
         if word is None or not self._is_over(word):
             last = "it never answered" if word is None else f"its CTRL register is {word:#x}"

@@ -438,3 +438,40 @@ async def test_the_register_table_is_that_of_real_kernels(name: str) -> None:
 
         found = hls.arguments(registers).values()
         assert [" ".join([one.name, *map(hex, one.offsets)]) for one in found] == places
+
+
+@pytest.mark.parametrize("service", [False, True], ids=["polled", "service"])
+@pytest.mark.parametrize("chained", [False, True], ids=["hs", "chain"])
+async def test_the_end_of_a_run_comes_by_interrupt_where_the_design_has_one(chained: bool, service: bool) -> None:
+    arguments, wiring = {"a": 32, "b": 32}, {"interrupt": ("intc", 0)}
+    made = design(
+        {
+            "kernel": synthetic_kernel(
+                "add", KERNEL, arguments, results={"ap_return": 32}, chained=chained, interrupts=wiring
+            ),
+            "intc": SyntheticIp("xilinx.com:ip:axi_intc:4.1", 0x4180_0000),
+        }
+    )
+    gate = Gate()
+
+    async with simulated(designs=[SimDesign(made, kernels={"kernel": gate})], interrupt=service) as (sim, board):
+        kernel = (await Overlay.load(board, firmware(), design=made, clocks=False)).kernel
+
+        for number in range(3):
+            gate.open = False
+
+            async with asyncio.TaskGroup() as group:
+                call = group.create_task(kernel.call(number, 100))
+                await begun(sim, "mmio.read", sim.counters.calls["mmio.read"] + 2)
+                gate.open = True
+
+            assert call.result() == 100 + number
+
+        gate.open = False
+
+        with pytest.raises(DeadlineExceeded, match="kernel did not finish in 0.1 s"):
+            await kernel.call(1, 2, timeout=0.1)
+
+        gate.open = True
+        await kernel.wait()
+        assert await kernel.call(3, 4) == 7
