@@ -22,11 +22,13 @@ class HlsKernel(DefaultIP):
 
     ::
 
-        resize = overlay.resize_accel_0
-        await resize.call(480, 640, dst_rows=240, dst_cols=320)
-        total = await overlay.sum_0.call(samples, len(samples))     # `samples` is a buffer; gives the return value
+        dot = overlay.dot_0
+        product = await dot.call(a, b, count=1000)      # `a` and `b` are buffers; gives the function's return value
+        largest = await dot.get("largest")              # what it returned through a pointer
 
-        await resize.start(480, 640, 240, 320)                      # or in two steps
+        resize = overlay.resize_accel_0                 # a kernel with streams is started before its data comes
+        await resize.start(480, 640, dst_rows=240, dst_cols=320)
+        ...
         await resize.wait(timeout=1.0)
 
     Arguments are integers, numpy scalars (`numpy.float32` and `float64` go as their bits), and buffers where the
@@ -67,9 +69,9 @@ class HlsKernel(DefaultIP):
     async def call(self, *args: object, timeout: float = 10.0, **kwargs: object) -> int | None:
         """Write the arguments, start the kernel and wait until it has finished.
 
-        Without any argument the registers stay as they are. Returns the function's return value as an unsigned
-        integer, or None if it has none. Calls of several tasks come one after another. After a timeout or a
-        cancellation the kernel is still running: hardware cannot be stopped.
+        Without any argument the registers stay as they are; one called `timeout` goes by position. Returns the
+        function's return value as an unsigned integer, or None if it has none. Calls of several tasks come one after
+        another. After a timeout or a cancellation the kernel is still running: hardware cannot be stopped.
 
         Raises `Misuse` for arguments that cannot be right, before any register is touched, `Misuse` when an earlier run
         is still under way, and `DeadlineExceeded` when this one takes longer than `timeout` seconds.

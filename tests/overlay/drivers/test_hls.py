@@ -29,7 +29,7 @@ from pynq_async.errors import (
     StaleHandle,
 )
 from pynq_async.hardware import hls
-from pynq_async.overlay.drivers import HlsKernel
+from pynq_async.overlay import HlsKernel
 from pynq_async.sim import KernelCall, SimBoard, SimDesign
 from tests.boards import begun, settled, simulated
 from tests.overlay.designs import design, firmware
