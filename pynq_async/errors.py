@@ -30,6 +30,7 @@
         ├── ServerError                     the board server failed inside the call
         ├── ProtocolViolation               the board server answered what it must not
         │   └── UnknownHandle               it does not know a file or handle it should know
+        ├── HardwareError                   an IP of the design reports an error, or was stopped
         ├── BoardExhausted                  the board server is out of file descriptors
         ├── AllocationError (MemoryError)   no contiguous memory of that size
         ├── BufferFreed                     the buffer was freed
@@ -178,6 +179,10 @@ class ProtocolViolation(BoardError):
 
 class UnknownHandle(ProtocolViolation):
     """The board server does not know a file or handle; another client may have removed it."""
+
+
+class HardwareError(BoardError):
+    """An IP of the design reports an error, or was stopped before it was done."""
 
 
 class BoardExhausted(BoardError):

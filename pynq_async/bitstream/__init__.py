@@ -9,6 +9,7 @@ from .parts import Family, family_of
 from .shipped import shipped_description
 from .synthetic import synthetic_bitstream
 from .synthetic_design import SyntheticIp, synthetic_design
+from .synthetic_kernel import synthetic_kernel
 
 __all__ = [
     "BitHeader",
@@ -26,4 +27,5 @@ __all__ = [
     "shipped_description",
     "synthetic_bitstream",
     "synthetic_design",
+    "synthetic_kernel",
 ]

@@ -1,5 +1,6 @@
 """Contiguous memory of the board as a numpy array."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 
 from ..errors import Misuse, NoBoardMemory
 from ..progress import ProgressCallback
+from ..wire.channel import Connection
 from .memory import BoardMemory
 
 
@@ -25,9 +27,17 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     _start: int  # the host address of the buffer's first byte
     _board: str
 
-    def __new__(cls, memory: BoardMemory, shape: tuple[int, ...], dtype: np.dtype[Any]) -> "Buffer":
-        """A zero-filled array with `memory` as its side on the board."""
-        store = np.zeros(memory.nbytes, np.uint8)
+    def __new__(
+        cls,
+        memory: BoardMemory,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        store: npt.NDArray[np.uint8] | None = None,
+    ) -> "Buffer":
+        """An array with `memory` as its side on the board: of the bytes in `store`, or a zero-filled one."""
+        if store is None:
+            store = np.zeros(memory.nbytes, np.uint8)
+
         self = super().__new__(cls, shape, dtype, cast("Any", store))
         self._memory = memory
         self._start = _bounds(self)[0]
@@ -119,6 +129,44 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     async def __aexit__(self, *exc: object) -> None:
         await self.free()
 
+    def pin(self, quiesce: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Keep the memory on the board while hardware uses it; calling what is returned unpins it, once or twice.
+
+        To be called before hardware is given the address. `free`, and closing the board, first await `quiesce`, which
+        must stop the hardware within a bounded time. If it raises, the memory is kept, and `free` raises the error.
+
+            unpin = buffer.pin(channel.stop)
+        """
+        return self._board_side()[0].pin(quiesce)
+
+    def prefix(self) -> "Buffer":
+        """The bytes of the whole buffer from its start to this array's end, of shape (n,) and dtype uint8.
+
+        Of a view that starts elsewhere, this is the least that can be written to the board.
+        """
+        memory, offset = self._board_side()
+        store: Any = self
+
+        while isinstance(store.base, np.ndarray):
+            store = store.base
+
+        low, high = _bounds(self)
+        return Buffer(memory, (offset + high - low,), np.dtype(np.uint8), store)
+
+    def check(self, connection: Connection) -> None:
+        """Raise unless this is memory of the board at the other end of `connection`, and still there."""
+        memory, _ = self._board_side()
+
+        if not memory.belongs_to(connection):
+            raise Misuse(
+                connection.board,
+                f"{memory} was allocated through {memory.board}; allocate one with this board's allocate",
+            )
+
+    def abandon(self) -> None:
+        """Leave the memory to be freed by the next allocation, or when the board is closed; no I/O, for finalisers."""
+        self._attached().abandon()
+
     @property
     def physical_address(self) -> int:
         """Where the hardware finds the array's first element, as a plain value: no I/O."""
@@ -148,6 +196,11 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
     def freed(self) -> bool:
         """Whether the memory on the board was given back."""
         return self._attached().freed
+
+    @property
+    def server_life(self) -> str:
+        """Which process of the board server has the memory: another text after each restart."""
+        return str(self._attached().server)
 
     @property
     def torn(self) -> bool:

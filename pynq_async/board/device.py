@@ -97,15 +97,19 @@ class RemoteDevice:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Free every buffer and close the connection; a second time does nothing."""
-        if self._parts is not None:
-            self._parts.connection.check_loop()
+        """Stop hardware that uses buffers, free every buffer and close the connection; a second time does nothing."""
+        try:
+            if self._parts is not None:
+                self._parts.connection.check_loop()
 
-        parts, self._parts = self._parts, None
-        self._closed = True
+                if self._parts.pool.pinned:
+                    await to_the_end(self._parts.pool.quiesce())
+        finally:
+            parts, self._parts = self._parts, None
+            self._closed = True
 
-        if parts is not None:
-            await to_the_end(parts.close())
+            if parts is not None:
+                await to_the_end(parts.close())
 
     @property
     def arch(self) -> Arch:
@@ -291,6 +295,16 @@ class RemoteDevice:
         """Boot id, and how often this process has programmed the whole fabric since, and how often a region of it."""
         connection = self._open_parts.connection
         return connection.server.boot, connection.arbiter.programmed, connection.arbiter.reconfigured
+
+    def check_buffer(self, array: object) -> None:
+        """Raise unless `array` is memory of this board that hardware may be given, by what is known without asking.
+
+        Raises `Misuse` for another board's or no buffer, `NoBoardMemory`, `BufferFreed`, or `StaleHandle`.
+        """
+        if not isinstance(array, Buffer):
+            raise Misuse(self.name, f"hardware needs a buffer from board.allocate, not {type(array).__name__}")
+
+        array.check(self._open_parts.connection)
 
     def mmio(self, address: int, length: int = 4, *, check: Callable[[], None] | None = None) -> MMIO:
         """A window of `length` bytes of registers at physical `address`; no I/O, the board maps it on first use.

@@ -2,13 +2,13 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from ..concurrency import for_each
+from ..concurrency import for_each, to_the_end
 from ..errors import BufferFreed, ConnectionLost, ProtocolViolation, ServerError, UnknownHandle
 from ..progress import Progress, ProgressCallback
 from ..wire import messages as m
@@ -25,6 +25,7 @@ class Pool(Protocol):
     """Where memory goes that nobody can use any more."""
 
     connection: Connection
+    pinned: set["BoardMemory"]
 
     def discard(self, memory: "BoardMemory") -> None:
         """Take a buffer to be freed by whoever next holds the board's buffers alone; no I/O."""
@@ -36,8 +37,9 @@ class Pool(Protocol):
 class BoardMemory:
     """One buffer on the board.
 
-    The server works on a buffer for as long as a stream to or from it runs, and would go on working on freed memory.
-    So `free` hands the buffer back only when the last use of it has ended.
+    The server works on a buffer for as long as a stream to or from it runs, and would go on working on freed memory, as
+    would hardware that was given its address. So `free` stops the hardware that has the buffer pinned, and hands it
+    back only when the last use of it has ended.
 
     Attributes:
         id: what the server calls it; soon after it is freed another buffer has that name.
@@ -64,6 +66,7 @@ class BoardMemory:
         self._pool = pool
         self._connection = pool.connection
         self._uses = 0
+        self._pins: dict[object, Callable[[], Awaitable[None]]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -120,9 +123,37 @@ class BoardMemory:
             await self._connection.current()
             await self._fetch(into, skip, progress)
 
-    async def free(self) -> None:
-        """Give the memory back, after the last use has ended; does nothing if it was freed or its server is gone."""
+    def pin(self, quiesce: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Keep the memory while hardware uses it; `quiesce` stops that hardware. Calling what is returned unpins it."""
         self._connection.check_loop()
+        self.check()
+        pin = object()
+        self._pins[pin] = quiesce
+        self._pool.pinned.add(self)
+        return lambda: self._unpin(pin)
+
+    async def quiesce(self) -> None:
+        """Stop all hardware that uses the memory; raises what a `quiesce` raised, and leaves the rest pinned."""
+        while self._pins:
+            pin, quiesce = next(iter(self._pins.items()))
+            await quiesce()
+            self._unpin(pin)
+
+    async def free(self) -> None:
+        """Give the memory back, after the last use has ended; does nothing if it was freed or its server is gone.
+
+        Hardware that has it pinned is stopped first. If it cannot be stopped, the memory stays and the error comes out.
+        """
+        self._connection.check_loop()
+
+        if not self.freed and self._pins:
+            try:
+                await to_the_end(self.quiesce())
+            except asyncio.CancelledError:
+                if not self._pins:
+                    self.abandon()
+
+                raise
 
         if not self.freed:
             await self.retire()
@@ -136,11 +167,14 @@ class BoardMemory:
         await self._idle.wait()
 
     def abandon(self) -> None:
-        """Leave the memory to whoever next holds the board's buffers alone."""
-        self.freed = True
+        """Leave the memory to whoever next holds the board's buffers alone, once nothing uses it any more."""
+        if not self.freed:
+            self.freed = True
+            self._discard_if_unused()
 
-        if not self._uses:
-            self._pool.discard(self)
+    def belongs_to(self, connection: Connection) -> bool:
+        """Whether it was allocated over this connection."""
+        return self._connection is connection
 
     def check(self) -> None:
         """Raise `BufferFreed` when the memory was given back, `StaleHandle` when its server is known to be gone."""
@@ -225,9 +259,16 @@ class BoardMemory:
 
             if not self._uses:
                 self._idle.set()
+                self._discard_if_unused()
 
-                if self.freed:
-                    self._pool.discard(self)
+    def _unpin(self, pin: object) -> None:
+        if self._pins.pop(pin, None) is not None and not self._pins:
+            self._pool.pinned.discard(self)
+            self._discard_if_unused()
+
+    def _discard_if_unused(self) -> None:
+        if self.freed and not self._uses and not self._pins:
+            self._pool.discard(self)
 
     @asynccontextmanager
     async def _stream(self) -> AsyncIterator["_Stream"]:

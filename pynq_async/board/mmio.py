@@ -23,6 +23,7 @@ from ..errors import (
 from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection
+from ..wire.locks import SharedLock
 from ..wire.methods import Method, Request, Response
 from .windows import Window, Windows
 
@@ -56,6 +57,7 @@ class MMIO:
         *,
         lasting: bool = False,
         check: Callable[[], None] | None = None,
+        order: SharedLock | None = None,
     ) -> None:
         board = connection.board
         self.base = _integer(board, base)
@@ -75,6 +77,7 @@ class MMIO:
         self._connection = connection
         self._windows = windows
         self._window: Window = windows.window(self.base, self.length)
+        self._order = order or self._window.order
 
     def __repr__(self) -> str:
         state = "mapped" if self._window.id is not None else "not mapped yet"
@@ -95,7 +98,7 @@ class MMIO:
 
         offset = self._check(offset, 8 if length == 8 else 4)
 
-        async with self._window.order.shared():
+        async with self._order.shared():
             first = await self._load(offset)
 
             if length < 8:
@@ -123,7 +126,7 @@ class MMIO:
         words = self._words_of(data, length, word_order)
         offset = self._check(offset, 4 * len(words))
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             for index, word in enumerate(words):
                 await self._store(offset + 4 * index, word)
 
@@ -140,7 +143,7 @@ class MMIO:
 
         offset = self._check(offset, 4)
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             word = await self._load(offset) & ~mask | value
             await self._store(offset, word)
 
@@ -159,7 +162,7 @@ class MMIO:
         async def load(index: int) -> None:
             words[index] = await self._load(offset + 4 * index)
 
-        async with self._window.order.shared():
+        async with self._order.shared():
             await for_each(range(count), load, width=min(count, _WIDTH))
 
         return words
@@ -182,7 +185,7 @@ class MMIO:
         async def store(index: int) -> None:
             await self._store(offset + 4 * index, values[index])
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             await for_each(range(len(values)), store, width=1 if ordered else min(len(values), _WIDTH))
 
     async def write_many(self, words: Mapping[int, SupportsIndex], *, ordered: bool = True) -> None:
@@ -211,6 +214,23 @@ class MMIO:
         if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
             raise Misuse(self._connection.board, f"no register can have {value:#x} under the mask {mask:#x}")
 
+        word = await self.poll(offset, lambda word: word & mask == value, timeout)
+
+        if word is not None and word & mask == value:
+            return word
+
+        last = "it never answered" if word is None else f"it is {word:#010x}"
+        raise DeadlineExceeded(
+            self._connection.board,
+            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
+            f"{last}",
+        )
+
+    async def poll(self, offset: int, until: Callable[[int], bool], timeout: float) -> int | None:
+        """Read the register at `offset` as `wait_for` does, until `until` of its value is true or the time is over.
+
+        Returns what was read last, which may not be what was waited for; None when nothing was read in time.
+        """
         end = anyio.current_time() + timeout
         pause = _FIRST_PAUSE
         word = None
@@ -219,17 +239,39 @@ class MMIO:
             while True:
                 word = await self.read(offset)
 
-                if word & mask == value:
-                    return word
+                if until(word):
+                    break
 
                 await anyio.sleep(min(pause, max(end - anyio.current_time(), 0)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-        last = "it never answered" if word is None else f"it is {word:#010x}"
-        raise DeadlineExceeded(
-            self._connection.board,
-            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
-            f"{last}",
+        return word
+
+    def guarded(self, check: Callable[[], None]) -> "MMIO":
+        """The same registers with one more check, which is called before each access is sent and may raise.
+
+        For the address of a buffer: a register of a restarted server is reached again, its buffers are gone.
+        """
+        allowed = self._allowed
+
+        def both() -> None:
+            if allowed is not None:
+                allowed()
+
+            check()
+
+        return self._like(both, self._order)
+
+    def lane(self) -> "MMIO":
+        """The same registers with an order of their own, for a part of an IP that does not depend on the others.
+
+        Accesses through different lanes overlap, and are not in the order of the calls.
+        """
+        return self._like(self._allowed, SharedLock())
+
+    def _like(self, check: Callable[[], None] | None, order: SharedLock) -> "MMIO":
+        return MMIO(
+            self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=check, order=order
         )
 
     def _check(self, offset: int, length: int) -> int:

@@ -6,6 +6,7 @@ board's buffers alone frees what is in the list first, and closing the board fre
 
 import re
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -32,10 +33,16 @@ class _Discarded:
 
 
 class MemoryPool:
-    """Allocates and frees on one board."""
+    """Allocates and frees on one board.
+
+    Attributes:
+        connection: to the board.
+        pinned: memory that hardware uses; held here, so that nobody frees it because its owner is forgotten.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.pinned: set[BoardMemory] = set()
         self._live: WeakSet[BoardMemory] = WeakSet()
         self._discarded: deque[_Discarded] = deque()
         self._closed = False
@@ -101,8 +108,14 @@ class MemoryPool:
         if own.id in failures:
             raise failures[own.id]
 
+    async def quiesce(self) -> None:
+        """Stop the hardware that uses memory of this board, while registers can still be reached."""
+        for memory in list(self.pinned):
+            with suppress(BoardError):  # what cannot be stopped keeps its memory: it is not freed below
+                await memory.quiesce()
+
     async def close(self) -> None:
-        """Free everything that is allocated."""
+        """Free everything that is allocated, but for what hardware goes on using."""
         self._closed = True
 
         async with self.connection.arbiter.buffers.alone():
@@ -111,8 +124,7 @@ class MemoryPool:
         live = list(self._live)
 
         for memory in live:
-            if not memory.freed:
-                memory.abandon()
+            memory.abandon()
 
         for memory in live:
             await memory.retire()

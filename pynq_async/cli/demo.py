@@ -1,7 +1,6 @@
-"""`pynq-async demo`: a bitstream and buffers to several boards at once, verified, with or without hardware."""
+"""`pynq-async demo`: images through several simulated boards, or a bitstream and buffers to boards; all verified."""
 
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
 import click
 
-from ..bitstream import Bitstream, load_bitstream, load_design, read_bitstream, synthetic_bitstream
+from ..bitstream import Bitstream, load_bitstream, load_design
 from ..config import Address, Timeouts
 from ..farm import BoardFarm
 from ..sim import spawn
@@ -20,13 +18,14 @@ from .output import MB, bytes_text, console, mark, rate_text, say, say_error, sa
 from .parameters import examples, json_option, timeout_option, to_addresses
 from .progress import Bars
 from .punctuality import Punctuality
+from .resizer_demo import ResizerPlan, resize_pictures
 from .running import carry_out
 from .simulate import MODELS
 from .traffic import STAGES, Report, Traffic
 
-_SYNTHETIC_BYTES = 4_000_000  # as much as the bitstream of a Pynq-Z2
 _MIB = 1 << 20
 _LEAST_CMA, _LEAST_FIRMWARE = 128 * _MIB, 64 * _MIB
+_COMMAND_LINE = click.core.ParameterSource.COMMANDLINE
 _LARGEST_BUFFER = 2047  # MiB; the protocol's size is an int32
 
 
@@ -43,7 +42,7 @@ class _Plan:
 
 
 @click.command(
-    short_help="A bitstream and buffers to several boards, verified.",
+    short_help="Images through simulated boards, or your bitstream on boards.",
     epilog=examples(
         "pynq-async demo",
         "pynq-async demo --boards 8 --bitstream base.bit",
@@ -51,11 +50,20 @@ class _Plan:
     ),
 )
 @click.option("--boards", type=click.IntRange(1, 64), default=4, show_default=True, help="How many boards to simulate.")
+@click.option("--images", type=click.IntRange(1, 999), default=24, show_default=True, help="How many images to resize.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="pynq-async-demo",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the resized images go, as PNG files.",
+)
 @click.option(
     "--bitstream",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What to download; without it simulated boards get a made-up one of 4 MB.",
+    help="Download this instead, and then stream buffers.",
 )
 @click.option(
     "--address",
@@ -63,7 +71,7 @@ class _Plan:
     multiple=True,
     metavar="HOST[:PORT]",
     callback=to_addresses,
-    help="A real board, instead of simulated ones; may be given several times.",
+    help="A real board for that, instead of simulated ones; may be given several times.",
 )
 @click.option(
     "--size",
@@ -71,7 +79,7 @@ class _Plan:
     default=64,
     show_default=True,
     metavar="MIB",
-    help="Size of the buffer of each board.",
+    help="Size of the buffer that is streamed to each board.",
 )
 @timeout_option
 @json_option
@@ -79,26 +87,51 @@ class _Plan:
 def demo(
     context: click.Context,
     boards: int,
+    images: int,
+    output: Path,
     bitstream: Path | None,
     addresses: tuple[Address, ...],
     size: int,
     timeout: float,
     as_json: bool,
 ) -> int:
-    """Stream a bitstream and buffers to several boards at once, and verify every byte.
+    """Resize images on several simulated boards, or try a bitstream and boards of your own.
 
-    Without --address the boards are simulated, each in a process of its own. On real boards the fabric is left as it
-    is unless there is a --bitstream, and registers are written only in a block memory of its design.
+    Without --bitstream and --address: images are made, sent by DMA to a kernel that resizes them, on whichever board is
+    free, compared with what the host makes of them, and written as files to look at. Each board is a process of its
+    own.
+
+    With them: a bitstream and buffers are streamed to all boards at once, and every byte is verified. On real boards
+    the fabric is left as it is unless there is a --bitstream, and registers are written only in a block memory of its
+    design.
     """
-    if addresses and context.get_parameter_source("boards") is click.core.ParameterSource.COMMANDLINE:
+
+    def given(*names: str) -> list[str]:
+        return [f"--{name}" for name in names if context.get_parameter_source(name) is _COMMAND_LINE]
+
+    timeouts = Timeouts(connect=timeout)
+
+    if bitstream is None and not addresses:
+        if given("size"):
+            raise click.UsageError("--size is for a --bitstream or an --address; images have the size they have")
+
+        return carry_out(
+            resize_pictures(ResizerPlan(boards, images, output, timeouts, as_json)),
+            as_json=as_json,
+        )
+
+    if unused := given("images", "output"):
+        raise click.UsageError(f"{' and '.join(unused)}: with a --bitstream or an --address no images are resized")
+
+    if addresses and given("boards"):
         raise click.UsageError("--boards is for simulated boards; with --address there are none")
 
-    plan = _Plan(boards, bitstream, addresses, size * _MIB, Timeouts(connect=timeout), as_json)
+    plan = _Plan(boards, bitstream, addresses, size * _MIB, timeouts, as_json)
     return carry_out(_demo(plan), as_json=as_json)
 
 
 async def _demo(plan: _Plan) -> int:
-    bitstream = await _bitstream(plan)
+    bitstream = await load_bitstream(plan.bitstream) if plan.bitstream is not None else None
     design = await load_design(bitstream) if bitstream and bitstream.description else None
 
     async with _addresses(plan, bitstream) as addresses, BoardFarm(addresses, timeouts=plan.timeouts) as farm:
@@ -113,21 +146,6 @@ async def _demo(plan: _Plan) -> int:
 
     outcome.show()
     return 0 if outcome.verified else 1
-
-
-async def _bitstream(plan: _Plan) -> Bitstream | None:
-    if plan.bitstream is not None:
-        return await load_bitstream(plan.bitstream)
-
-    # A made-up bitstream must never be programmed into a real device.
-    return None if plan.addresses else await anyio.to_thread.run_sync(_made_up)
-
-
-def _made_up() -> Bitstream:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "synthetic.bit"
-        path.write_bytes(synthetic_bitstream(size=_SYNTHETIC_BYTES))
-        return read_bitstream(path)
 
 
 @asynccontextmanager

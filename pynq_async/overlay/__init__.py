@@ -1,6 +1,6 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
-from .drivers import BlockRAM
+from .drivers import BlockRAM, HlsKernel
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
@@ -11,6 +11,7 @@ __all__ = [
     "BlockRAM",
     "DefaultHierarchy",
     "DefaultIP",
+    "HlsKernel",
     "IpDescription",
     "Overlay",
     "Register",

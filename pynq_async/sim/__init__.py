@@ -6,7 +6,7 @@ from .counters import Counters, ProgramEvent
 from .fabric import SimDesign
 from .faults import FaultPlan
 from .filesystem import FileSystem
-from .ip import MODELS, IpModel, Site, Stream
+from .ip import MODELS, HlsModel, IpModel, KernelCall, Site, Stream
 from .link import Link
 from .memory import Memory
 from .options import Hazards
@@ -20,8 +20,10 @@ __all__ = [
     "FaultPlan",
     "FileSystem",
     "Hazards",
+    "HlsModel",
     "Hook",
     "IpModel",
+    "KernelCall",
     "Link",
     "Memory",
     "ProgramEvent",

@@ -107,6 +107,12 @@ class Streams:
         """Whether a port takes packets."""
         return port in self._feeds
 
+    def ports(self, path: str) -> tuple[list[str], list[str]]:
+        """The connected inputs and outputs of the IP at `path`, by their name alone."""
+        ends = (self._feeds, self._connections)
+        inputs, outputs = ([port for port in ports if port.rpartition("/")[0] == path] for ports in ends)
+        return [port.rpartition("/")[2] for port in inputs], [port.rpartition("/")[2] for port in outputs]
+
     def at(self, port: str) -> Stream:
         """Give the stream at a port, `path/INTERFACE`; the same one for its source and its sink."""
         source = self._feeds.get(port, port)

@@ -1,4 +1,4 @@
-"""`pynq-async demo`."""
+"""`pynq-async demo` with a bitstream or boards of one's own."""
 
 import asyncio
 import signal
@@ -20,14 +20,14 @@ from .conftest import Here
 RATES = ("upload_mb_s", "to_board_mb_s", "from_board_mb_s", "registers_s")
 
 
-async def test_demo_without_anything(tmp_path: Path) -> None:
-    ended = await pynq_async("demo", "--boards", 2, "--size", 4)
+async def test_demo_shows_a_table(bitfile: Path) -> None:
+    ended = await pynq_async("demo", "--boards", 2, "--size", 4, "--bitstream", bitfile)
 
     assert ended.code == 0
     assert ended.err == "Starting 2 simulated boards (Pynq-Z2) ...\n"
     rows = [line for line in ended.out.splitlines() if line.startswith("sim-")]
     assert len(rows) == 2
-    assert all("synthetic.bit" in row and "4.0 MB" in row and "✓" in row for row in rows)
+    assert all("small.bit" in row and "40 kB" in row and "✓" in row for row in rows)
     assert "2 boards together" in ended.out
 
 
@@ -83,8 +83,8 @@ async def test_demo_on_given_boards_programs_nothing_unasked(pair: tuple[SimBoar
     assert "✗" in ended.out
 
 
-def test_demo_with_too_large_a_buffer_is_one_sentence(here: Here) -> None:
-    ended = here("demo", "--boards", 1, "--size", 2000, "--json")
+def test_demo_with_too_large_a_buffer_is_one_sentence(here: Here, bitfile: Path) -> None:
+    ended = here("demo", "--boards", 1, "--size", 2000, "--bitstream", bitfile, "--json")
 
     assert ended.code == 1
     assert ended.values["type"] == "SimulationError"
@@ -92,14 +92,16 @@ def test_demo_with_too_large_a_buffer_is_one_sentence(here: Here) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-async def test_demo_ends_quietly_when_interrupted() -> None:
+@pytest.mark.parametrize("what", ["images", "bitstream"])
+async def test_demo_ends_quietly_when_interrupted(what: str, bitfile: Path, tmp_path: Path) -> None:
+    images = ("--images", "999", "--output", str(tmp_path))
+    options = images if what == "images" else ("--bitstream", str(bitfile), "--size", "512")
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         "demo",
         "--boards",
         "1",
-        "--size",
-        "512",
+        *options,
         stdout=-1,
         stderr=-1,
         env=command_environment(),

@@ -1,7 +1,10 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
 from .bram import BramModel
+from .dma import DmaModel
+from .hls import HlsModel
 from .intc import IntcModel
+from .kernel_call import KernelCall
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Kernel, Site
@@ -11,10 +14,13 @@ from .table import MODELS, Factory
 __all__ = [
     "MODELS",
     "BramModel",
+    "DmaModel",
     "Factory",
+    "HlsModel",
     "IntcModel",
     "IpModel",
     "Kernel",
+    "KernelCall",
     "ShutdownManagerModel",
     "Site",
     "Stream",

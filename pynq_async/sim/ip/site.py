@@ -73,6 +73,16 @@ class Site:
         name = f"{self.path}/{port}"
         return self._streams.setdefault(name, self._fabric.streams.at(name))
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The ports that take packets, as far as the design connects them."""
+        return tuple(self._fabric.streams.ports(self.path)[0])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The ports that give packets, as far as the design connects them."""
+        return tuple(self._fabric.streams.ports(self.path)[1])
+
     def later(self, seconds: float, deed: Callable[[], None]) -> Callable[[], None]:
         """Do something after a time, unless the design or the board ends first; what is returned cancels it."""
 

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from ...hardware.hls import is_kernel
+from .dma import DmaModel
+from .hls import HlsModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
@@ -14,6 +17,7 @@ Factory = Callable[[Site], IpModel]
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
         "xilinx.com:ip:axi_intc": IntcModel,
+        "xilinx.com:ip:axi_dma": DmaModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }
@@ -22,7 +26,8 @@ MODELS: Mapping[str, Factory] = MappingProxyType(
 
 def model_for(site: Site) -> Factory:
     """The model that comes with this package; a file of registers where there is none for this IP."""
-    return MODELS.get(without_version(site.type), IpModel)
+    kernel = site.kernel is not None or is_kernel(site.registers)
+    return MODELS.get(without_version(site.type), HlsModel if kernel else IpModel)
 
 
 def without_version(type_: str) -> str:

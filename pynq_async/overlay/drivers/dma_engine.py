@@ -1,0 +1,105 @@
+"""What the two channels of an AXI DMA share: its registers, and the reset, which is always of both."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from ...board.mmio import MMIO
+from ...errors import DeadlineExceeded
+from ...hardware.axi_dma import HALTED, RESET, DmaRegisters
+from ...wire.locks import SharedLock
+
+_HALT = 0.1  # for a channel that has nothing under way to halt, and a network to say so
+_RESET = 1.0
+
+
+class Channel(Protocol):
+    """What the engine knows of a channel.
+
+    Attributes:
+        registers: where its registers are.
+        broken: whether only a reset can put it right.
+    """
+
+    registers: DmaRegisters
+    broken: bool
+
+    def was_halted(self, reason: str) -> None:
+        """Be stopped: what was under way is not carried out any more."""
+
+    def was_reset(self, reason: str) -> None:
+        """Be as after power-up: what was under way is not carried out any more."""
+
+
+class DmaEngine:
+    """Resets and halts; what is known of the hardware's state holds for one life of the board server.
+
+    Attributes:
+        board: the board's name.
+        name: the DMA's full path.
+        mmio: its registers.
+        channels: those that the design includes.
+    """
+
+    def __init__(self, board: str, name: str, mmio: MMIO) -> None:
+        self.board = board
+        self.name = name
+        self.mmio = mmio
+        self.channels: list[Channel] = []
+        self._turn = SharedLock()  # shared while a channel's registers are written, held alone to halt or reset
+        self._known = False
+        self._life: str | None = None
+
+    @asynccontextmanager
+    async def ready(self, channel: Channel, life: str | None = None) -> AsyncIterator[None]:
+        """A block in which `channel` can be used and is not reset by another.
+
+        The DMA is reset first if `channel` is broken, or if what it was doing in another life of the server is unknown.
+        That is so for the first use too, and after a restart: it may be writing to memory that was freed with the old
+        server.
+        """
+        while True:
+            async with self._turn.shared():
+                if self._usable(channel, life):
+                    self._life = life or self._life
+                    yield
+                    return
+
+            async with self._turn.alone():
+                if not self._usable(channel, life):
+                    await self._reset(f"{self.name} was reset to make {channel} usable again")
+
+    async def halt(self, channel: Channel, reason: str) -> None:
+        """Stop one channel; if it has not halted in time, as with a stream that stalls, reset the DMA."""
+        async with self._turn.alone():
+            if self._known and not channel.broken:
+                await self.mmio.write(channel.registers.control, 0)
+                status = await self.mmio.poll(channel.registers.status, lambda word: bool(word & HALTED), _HALT)
+
+                if status is not None and status & HALTED:
+                    channel.was_halted(reason)
+                    return
+
+            await self._reset(f"{self.name} was reset to stop {channel}")
+
+    def _usable(self, channel: Channel, life: str | None) -> bool:
+        return self._known and not channel.broken and life in (None, self._life or life)
+
+    async def _reset(self, reason: str) -> None:
+        """Reset both channels (PG021: DMACR.Reset of either resets the whole DMA)."""
+        self._known = False
+        self._life = None
+        control = self.channels[0].registers.control
+        await self.mmio.write(control, RESET)
+        word = await self.mmio.poll(control, lambda word: not word & RESET, _RESET)
+
+        if word is None or word & RESET:
+            raise DeadlineExceeded(
+                self.board,
+                f"{self.name} was not reset within {_RESET:g} s; is the clock of its streams or of its memory running?",
+            )
+
+        for channel in self.channels:
+            channel.was_reset(reason)
+
+        self._known = True
