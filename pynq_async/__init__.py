@@ -5,6 +5,7 @@ from .board.buffer import Buffer
 from .board.clocks import Clocks
 from .board.device import RemoteDevice
 from .board.gpio import Gpio, GpioPin
+from .board.interrupts import InterruptPin, Interrupts
 from .board.loaded import Loaded
 from .board.mmio import MMIO
 from .board.sensors import Reading, Sensors
@@ -25,6 +26,8 @@ __all__ = [
     "Design",
     "Gpio",
     "GpioPin",
+    "InterruptPin",
+    "Interrupts",
     "Limits",
     "Loaded",
     "Overlay",

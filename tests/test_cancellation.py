@@ -97,6 +97,7 @@ OPERATIONS = [
     "cpu_mhz",
     "gpio",
     "sensors",
+    "interrupt",
 ]
 
 
@@ -113,6 +114,7 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
         await registers.write(0, 1)
         await board.write_file("/tmp/file", bytes(3000))
         shared = await board.allocate(5000, "u1")
+        sim.memory.write(0x4180_0000, (1 << 1).to_bytes(4, "little"))  # an interrupt controller with a level that stays
         windows = iter(range(0x5000_0000, 0x9000_0000, 0x1_0000))
 
         async def with_a_buffer() -> None:
@@ -149,6 +151,7 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
             "cpu_mhz": board.clocks.cpu_mhz,
             "gpio": with_a_pin,
             "sensors": board.sensors.read,
+            "interrupt": lambda: board.interrupts.pin("done", 0x4180_0000, 1).wait(),
         }
 
         async def still_works() -> None:

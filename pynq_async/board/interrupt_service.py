@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -20,6 +21,9 @@ from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection, Server
 from .interrupt_line import Check, Line, Turns
+
+if TYPE_CHECKING:
+    from ..wire.locks import Hold
 
 _SLICE = 0.2  # seconds; less than the grace of a cancelled call, which so has an outcome
 _RELEASING = 8  # pins at once
@@ -73,6 +77,7 @@ class Registration:
         self._id = ""
         self._server: Server | None = None
         self._programmed: int | None = None
+        self._hold: Hold | None = None
         self._late: asyncio.Event | None = None  # set when a call that went on without its caller is over
         self.patience = _SLICE + connection.timeouts.call
 
@@ -107,6 +112,8 @@ class Registration:
 
     def left(self) -> None:
         """A call goes on without its caller."""
+        assert self._hold is not None
+        self._hold = self._hold.hand_over()
         self._late = asyncio.Event()
 
     def arrived(self, response: m.WaitResponse | None) -> None:
@@ -114,7 +121,8 @@ class Registration:
         if response is not None and response.status == m.WaitResponse.FIRED and not response.msg:
             self._line.fire()
 
-        if self._late is not None:
+        if self._hold is not None and self._late is not None:
+            self._hold.release()
             self._late.set()
             self._late = None
 
@@ -158,14 +166,15 @@ class Registration:
         if not self._line.waiting:
             return
 
-        response = await connection.calls.unary(
-            methods.WAIT_FOR_INTERRUPT,
-            m.WaitRequest(interrupt_id=self._id, timeout_ms=round(1000 * _SLICE)),
-            changing=True,
-            admit=partial(connection.same_server, server, str(self)),
-            straggler=self,
-            slots=connection.arbiter.waits,
-        )
+        async with connection.arbiter.interrupts.shared() as self._hold:
+            response = await connection.calls.unary(
+                methods.WAIT_FOR_INTERRUPT,
+                m.WaitRequest(interrupt_id=self._id, timeout_ms=round(1000 * _SLICE)),
+                changing=True,
+                admit=partial(connection.same_server, server, str(self)),
+                straggler=self,
+                slots=connection.arbiter.waits,
+            )
 
         if response.status == m.WaitResponse.FIRED:
             self._line.fire()
@@ -183,12 +192,14 @@ class Registration:
             await self._release(self._id, server)
 
         self._id = ""
-        response = await connection.calls.unary(
-            methods.REGISTER_INTERRUPT,
-            self._request,
-            changing=True,
-            admit=partial(connection.same_server, server, str(self)),
-        )
+
+        async with connection.arbiter.interrupts.alone():
+            response = await connection.calls.unary(
+                methods.REGISTER_INTERRUPT,
+                self._request,
+                changing=True,
+                admit=partial(connection.same_server, server, str(self)),
+            )
 
         if not response.interrupt_id:
             raise ProtocolViolation(connection.board, f"register_interrupt gave no id for {self._request.pin_name}")
@@ -196,13 +207,14 @@ class Registration:
         self._id, self._server, self._programmed = response.interrupt_id, server, programmed
 
     async def _release(self, identifier: str, server: Server) -> None:
-        with contextlib.suppress(BoardError):  # its server is gone, or does not know it any more
-            await self._connection.calls.unary(
-                methods.RELEASE_INTERRUPT,
-                m.ReleaseRequest(interrupt_id=identifier),
-                changing=True,
-                admit=partial(self._connection.same_server, server, str(self)),
-            )
+        async with self._connection.arbiter.interrupts.alone():
+            with contextlib.suppress(BoardError):  # its server is gone, or does not know it any more
+                await self._connection.calls.unary(
+                    methods.RELEASE_INTERRUPT,
+                    m.ReleaseRequest(interrupt_id=identifier),
+                    changing=True,
+                    admit=partial(self._connection.same_server, server, str(self)),
+                )
 
     async def _over(self) -> None:
         """Wait until a call that went on without its caller is over."""

@@ -195,9 +195,7 @@ def _raw_irq(design: Design, controller: str) -> int:
 
     while controller and controller not in seen:
         seen.add(controller)
-        # A controller inside a hierarchy is listed without its path.
-        controllers = design.interrupt_controllers
-        entry = controllers.get(controller) or controllers.get(controller.rpartition("/")[2], {})
+        entry = design.interrupt_controllers.get(controller, {})
 
         if not entry.get("parent"):
             return int(entry.get("raw_irq", 0))

@@ -16,7 +16,7 @@ _DESCRIPTORS_AT_REST = 10
 
 
 class ServerProcess:
-    """A process id, three unlocked tables, and the global attributes of the next `download` (H1, H33)."""
+    """A process id, four unlocked tables, and the global attributes of the next `download` (H1, H33)."""
 
     def __init__(self, board: "SimBoard", pid: int, start_ticks: int) -> None:
         hazards = board.hazards
@@ -28,6 +28,7 @@ class ServerProcess:
         self.buffer_table = UnlockedTable("buffers", board.counters, hazards.race_window, suffer)
         self.window_table = UnlockedTable("windows", board.counters, hazards.race_window, suffer)
         self.gpio_table = UnlockedTable("gpio", board.counters, hazards.race_window, suffer)
+        self.interrupt_table = UnlockedTable("interrupts", board.counters, hazards.race_window, suffer)
         self.binfile_name = ""
         self.dead = False
         self.open_files = 0

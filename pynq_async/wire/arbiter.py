@@ -1,6 +1,6 @@
 """What all users of one board in this process and loop share: its locks and limits.
 
-The board server keeps its buffers, register windows and GPIO pins in maps without a lock, and runs every call on a
+The board server keeps its buffers, register windows and pins in maps without a lock, and runs every call on a
 thread of its own. Calls that change a map therefore hold that map's lock alone, calls that look something up in it
 share it. The server has no limit on threads, so the limits are kept here as well.
 """
@@ -19,6 +19,7 @@ class Arbiter:
         buffers: alone for allocate and freebuffer, shared by every other call on a buffer.
         windows: alone for get_mmio and while the fabric is programmed, shared by register reads and writes.
         gpio: alone for get_gpio and unexport, shared by reading and writing pins.
+        interrupts: alone for register_interrupt and release_interrupt, shared by waiting.
         streams: how many bulk streams may be under way.
         calls: how many short calls may be under way.
         waits: how many calls may be under way that only wait on the board; they have slots of their own.
@@ -31,6 +32,7 @@ class Arbiter:
         self.buffers = SharedLock()
         self.windows = SharedLock()
         self.gpio = SharedLock()
+        self.interrupts = SharedLock()
         self.streams = asyncio.Semaphore(limits.streams)
         self.calls = asyncio.Semaphore(limits.calls)
         self.waits = asyncio.Semaphore(limits.calls)

@@ -30,13 +30,17 @@ class InterruptService:
         process = self._board.process
         interrupt_id = str(process.interrupts_made)
         process.interrupts_made += 1
-        process.interrupts[interrupt_id] = Interrupt(
-            request.pin_name, request.pin_index, request.raw_irq, request.controller_phys_addr
-        )
+
+        async with process.interrupt_table.change("register"):
+            process.interrupts[interrupt_id] = Interrupt(
+                request.pin_name, request.pin_index, request.raw_irq, request.controller_phys_addr
+            )
+
         return m.RegisterResponse(interrupt_id=interrupt_id)
 
     async def _wait(self, request: m.WaitRequest) -> m.WaitResponse:
-        interrupt = self._board.process.interrupts.get(request.interrupt_id)
+        async with self._board.process.interrupt_table.search("wait"):
+            interrupt = self._board.process.interrupts.get(request.interrupt_id)
 
         if interrupt is None:
             self._board.counters.unknown_ids += 1
@@ -55,7 +59,10 @@ class InterruptService:
         return m.WaitResponse(status=m.WaitResponse.FIRED)
 
     async def _release(self, request: m.ReleaseRequest) -> m.ReleaseResponse:
-        if self._board.process.interrupts.pop(request.interrupt_id, None) is None:
+        async with self._board.process.interrupt_table.change("release"):
+            released = self._board.process.interrupts.pop(request.interrupt_id, None)
+
+        if released is None:
             self._board.counters.unknown_ids += 1
             return m.ReleaseResponse(msg="Interrupt not found.")
 

@@ -104,6 +104,38 @@ async def test_the_interrupt_service_sees_a_line_rise(address: int, pin: str, ra
         await client.channel.close()
 
 
+@pytest.mark.parametrize(("kind", "status"), [("0xfffffff7", m.WaitResponse.FIRED), ("0x8", m.WaitResponse.TIMEOUT)])
+async def test_the_interrupt_service_sees_a_level_that_is_active_already_but_no_edge(kind: str, status: int) -> None:
+    parameters = {"C_KIND_OF_INTR": kind}
+    known = SimDesign(
+        design(
+            {
+                "source": ip("acme.com:user:source:1.0", SOURCE),
+                "inner": ip("axi_intc", INNER, parameters=parameters),
+            },
+            interrupt_controllers={"inner": {"parent": "", "index": 0, "raw_irq": 61}},
+            interrupt_pins={"source/irq_out": {"controller": "inner", "index": 3}},
+        ),
+        models={"acme.com:user:source": Source},
+    )
+
+    async with simulated(designs=[known], interrupt=True) as (sim, board):
+        await board.download(bitstream())
+        await board.mmio(SOURCE).write(0, 1)
+        client = RawClient(sim.address)
+        request = m.RegisterRequest(pin_name="source/irq_out", pin_index=3)
+        made = (await client.call(methods.REGISTER_INTERRUPT, request)).interrupt_id
+
+        for _ in range(2):
+            answer = await client.call(methods.WAIT_FOR_INTERRUPT, m.WaitRequest(interrupt_id=made, timeout_ms=1))
+            assert answer.status == status
+
+        await board.mmio(SOURCE).write(0, 0)
+        answer = await client.call(methods.WAIT_FOR_INTERRUPT, m.WaitRequest(interrupt_id=made, timeout_ms=1))
+        assert answer.status == m.WaitResponse.TIMEOUT
+        await client.channel.close()
+
+
 async def test_a_line_falls_when_its_ip_is_replaced() -> None:
     part = design({"new": ip("acme.com:user:other:1.0", SOURCE)}, partial=True, family=None)
 
