@@ -49,7 +49,7 @@ class Overlay(DefaultHierarchy):
         self._full = board.generation[:2]
         self._bound: dict[str, DefaultIP] = {}
         self._replacing: str | None = None
-        self.interrupts = board.interrupts.of(design, self._check_pin)
+        self.interrupts = self._interrupts()
         super().__init__(board, "", {}, {})
         self.members = self._bind("")
 
@@ -205,6 +205,15 @@ class Overlay(DefaultHierarchy):
         )
         driver = self._bound[name] = self._binding.ip(description)
         return driver
+
+    def _interrupts(self) -> Mapping[str, InterruptPin]:
+        for name in self.design.interrupt_controllers:
+            entry = self.ip_dict.get(name, {})
+
+            if entry.get("phys_addr") is not None:  # first, so that waiting shares the window of the controller's IP
+                self.board.mmio(entry["phys_addr"], entry["addr_range"])
+
+        return self.board.interrupts.of(self.design, self._check_pin)
 
     def _pins_of(self, entry: Mapping[str, Any]) -> dict[str, InterruptPin]:
         """The interrupt pins of an IP by their own name; what came with a region is not wired to a pin we know."""
