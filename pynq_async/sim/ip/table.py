@@ -9,6 +9,7 @@ from .hls import HlsModel
 from .intc import IntcModel
 from .axi_gpio import AxiGpioModel
 from .axi_timer import AxiTimerModel
+from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Site
@@ -18,6 +19,8 @@ Factory = Callable[[Site], IpModel]
 # By vendor, library and name.
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
+        "xilinx.com:ip:axi_dma": DmaModel,
+        "xilinx.com:ip:axi_gpio": AxiGpioModel,
         "xilinx.com:ip:axi_dma": DmaModel,
         "xilinx.com:ip:axi_gpio": AxiGpioModel,
         "xilinx.com:ip:axi_intc": IntcModel,

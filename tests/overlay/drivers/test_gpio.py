@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from pynq_async import Design, Overlay
+from pynq_async.board import interrupt_service
 from pynq_async.errors import BoardError, DeadlineExceeded, Misuse, NotInDesign, OutcomeUnknown, OutOfRange
 from pynq_async.hardware import axi_gpio as regs
 from pynq_async.sim import SimBoard
@@ -38,6 +39,12 @@ def only(parameters: Mapping[str, object], wired_to: str | None = None) -> Desig
             "edges": ip("xilinx.com:ip:axi_intc:4.1", EDGES, parameters={"C_KIND_OF_INTR": "0xffffffff"}),
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a test need not wait for long until the board's service has been asked once more."""
+    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
 
 
 class Bench:
@@ -288,6 +295,32 @@ async def test_a_change_right_after_the_look_is_not_missed(way: str) -> None:
         here.sim.on_read(BASE + regs.GPIO_DATA, press)
         await here.gpio.channel1.wait_for_value(2, timeout=5)
         await here.gpio.channel1.wait_for_value(3, timeout=5)
+
+
+@pytest.mark.parametrize("way", ["levels", "edges", "service"])
+async def test_by_interrupt_the_inputs_are_read_when_there_is_something_new_only(way: str) -> None:
+    async with bench(BUTTONS, WIRED_TO[way], interrupt=way == "service") as here:
+        assert regs.INTERRUPT_PIN in here.gpio.interrupts
+        loads = 0
+
+        def count(_: int, word: int) -> int:
+            nonlocal loads
+            loads += 1
+            return word
+
+        here.sim.on_read(BASE + regs.GPIO_DATA, count)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(here.gpio.channel1.wait_for_value(2, timeout=5))
+            await here.waited(6)
+            here.model.set_input(1, 1)
+            await here.waited(6)
+            before = loads
+            await here.waited(6)
+            assert loads == before
+            here.model.set_input(1, 2)
+
+        assert loads == 2 * 4, "at first, when the interrupt was enabled, and at each change"
 
 
 async def test_changes_are_waited_for_without_a_gap(buttons: Bench) -> None:

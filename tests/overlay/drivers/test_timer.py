@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from pynq_async import Design, Overlay
+from pynq_async.board import interrupt_service
 from pynq_async.errors import BoardError, DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
@@ -39,6 +40,12 @@ def only(parameters: dict[str, object], wired_to: str | None) -> Design:
             "edges": ip("xilinx.com:ip:axi_intc:4.1", EDGES, parameters={"C_KIND_OF_INTR": "0xffffffff"}),
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a test need not wait for long until the board's service has been asked once more."""
+    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
 
 
 class Bench:
