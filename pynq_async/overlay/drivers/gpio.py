@@ -4,10 +4,11 @@ import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import SupportsIndex
 
+from ...board.interrupts import InterruptPin
 from ...concurrency import for_each
 from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_gpio as regs
-from ..ip import DefaultIP, InterruptPin, IpDescription
+from ..ip import DefaultIP, IpDescription
 from .gpio_port import Direction, Port, parameter
 from .watch import Waiter, Watch
 

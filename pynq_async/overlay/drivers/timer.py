@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
+from ...board.interrupts import InterruptPin
 from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_timer as regs
-from ..ip import DefaultIP, InterruptPin, IpDescription
+from ..ip import DefaultIP, IpDescription
 from .timer_counter import Counter
 from .watch import Waiter, Watch
 

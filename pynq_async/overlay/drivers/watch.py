@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import anyio
 
+from ...board.interrupts import InterruptPin
 from ...errors import NotSupported, OutcomeUnknown
-from ..ip import InterruptPin
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 

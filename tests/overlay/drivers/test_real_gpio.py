@@ -42,6 +42,7 @@ async def test_leds_buttons_and_switches_of_a_real_design(name: str) -> None:
         overlay = await Overlay.load(board, bitstream, design=design)
         leds, buttons, switches = overlay[parts.leds], overlay[parts.buttons], overlay[parts.switches]
         assert len(leds.channel1) == len(buttons.channel1) == 4
+        assert axi_gpio.INTERRUPT_PIN in buttons.interrupts and axi_gpio.INTERRUPT_PIN in switches.interrupts
         await leds.channel1.write(0b1010)
         await leds[0].on()
         await leds[3].toggle()
