@@ -16,7 +16,10 @@ LEDS = 0x4120_0000
 BUTTONS = 0x4121_0000
 LINES = 0x4000_0000
 
-SMALL = design({"leds": ip("axi_gpio", LEDS), "io/btns": ip("axi_gpio", BUTTONS)}, mem_dict={"lines": memory(LINES)})
+SMALL = design(
+    {"leds": ip("acme.com:user:leds:1.0", LEDS), "io/btns": ip("acme.com:user:leds:1.0", BUTTONS)},
+    mem_dict={"lines": memory(LINES)},
+)
 
 
 class Constant(IpModel):
@@ -51,7 +54,7 @@ async def test_a_memory_is_the_boards_memory() -> None:
         assert await window.read(0) == 8
 
 
-@pytest.mark.parametrize("key", ["leds", "xilinx.com:ip:axi_gpio"])
+@pytest.mark.parametrize("key", ["leds", "acme.com:user:leds"])
 async def test_an_own_model_is_chosen_by_name_or_by_type(key: str) -> None:
     known = SimDesign(SMALL, models={key: Constant})
 
@@ -155,7 +158,7 @@ async def test_what_is_refused_by_the_fpga_manager_leaves_the_models() -> None:
 
 
 async def test_designs_are_told_apart_by_their_bitstreams_digest() -> None:
-    other = design({"other": ip("axi_gpio", LEDS)})
+    other = design({"other": ip("acme.com:user:leds:1.0", LEDS)})
     known = [SimDesign(SMALL, digest=bitstream(1).digest), SimDesign(other, digest=bitstream(2).digest)]
 
     async with simulated(designs=known, digests=False) as (sim, board):

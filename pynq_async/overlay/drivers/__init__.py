@@ -6,10 +6,12 @@ from types import MappingProxyType
 from ..ip import DefaultIP
 from .bram import BlockRAM
 from .dma import DMA
+from .gpio import AxiGPIO
 from .hls import HlsKernel
+from .timer import AxiTimer
 
-_ALL: tuple[type[DefaultIP], ...] = (BlockRAM, DMA)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiTimer, BlockRAM, DMA)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DMA", "DRIVERS", "BlockRAM", "HlsKernel"]
+__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiTimer", "BlockRAM", "HlsKernel"]

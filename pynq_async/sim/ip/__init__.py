@@ -1,5 +1,7 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
+from .axi_gpio import AxiGpioModel
+from .axi_timer import AxiTimerModel
 from .bram import BramModel
 from .dma import DmaModel
 from .hls import HlsModel
@@ -13,6 +15,8 @@ from .table import MODELS, Factory
 
 __all__ = [
     "MODELS",
+    "AxiGpioModel",
+    "AxiTimerModel",
     "BramModel",
     "DmaModel",
     "Factory",

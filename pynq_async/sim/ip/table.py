@@ -7,6 +7,9 @@ from ...hardware.hls import is_kernel
 from .dma import DmaModel
 from .hls import HlsModel
 from .intc import IntcModel
+from .axi_gpio import AxiGpioModel
+from .axi_timer import AxiTimerModel
+from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Site
@@ -16,8 +19,12 @@ Factory = Callable[[Site], IpModel]
 # By vendor, library and name.
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
-        "xilinx.com:ip:axi_intc": IntcModel,
         "xilinx.com:ip:axi_dma": DmaModel,
+        "xilinx.com:ip:axi_gpio": AxiGpioModel,
+        "xilinx.com:ip:axi_dma": DmaModel,
+        "xilinx.com:ip:axi_gpio": AxiGpioModel,
+        "xilinx.com:ip:axi_intc": IntcModel,
+        "xilinx.com:ip:axi_timer": AxiTimerModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }
