@@ -36,6 +36,7 @@ class Overlay(DefaultHierarchy):
     def __init__(
         self, board: RemoteDevice, bitstream: Bitstream, design: Design, drivers: Iterable[Driver] = ()
     ) -> None:
+        super().__init__(board, "", {}, {})
         self.bitstream = bitstream
         self.design = design
         self.ip_dict = dict(design.ip_dict)
@@ -50,7 +51,6 @@ class Overlay(DefaultHierarchy):
         self._bound: dict[str, DefaultIP] = {}
         self._replacing: str | None = None
         self.interrupts = self._interrupts()
-        super().__init__(board, "", {}, {})
         self.members = self._bind("")
 
     @classmethod

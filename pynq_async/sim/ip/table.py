@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ...hardware.hls import is_kernel
-from .dma import DmaModel
-from .hls import HlsModel
-from .intc import IntcModel
 from .axi_gpio import AxiGpioModel
 from .axi_timer import AxiTimerModel
+from .dma import DmaModel
+from .hls import HlsModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
@@ -19,8 +18,6 @@ Factory = Callable[[Site], IpModel]
 # By vendor, library and name.
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
-        "xilinx.com:ip:axi_dma": DmaModel,
-        "xilinx.com:ip:axi_gpio": AxiGpioModel,
         "xilinx.com:ip:axi_dma": DmaModel,
         "xilinx.com:ip:axi_gpio": AxiGpioModel,
         "xilinx.com:ip:axi_intc": IntcModel,
