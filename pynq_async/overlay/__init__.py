@@ -1,13 +1,15 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
-from .drivers import AxiGPIO, AxiTimer, BlockRAM, HlsKernel
+from .drivers import DMA, AxiGPIO, AxiIntc, AxiTimer, BlockRAM, HlsKernel
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
 from .registers import BitField, Register, RegisterMap, RegisterValue
 
 __all__ = [
+    "DMA",
     "AxiGPIO",
+    "AxiIntc",
     "AxiTimer",
     "BitField",
     "BlockRAM",

@@ -8,10 +8,11 @@ from .bram import BlockRAM
 from .dma import DMA
 from .gpio import AxiGPIO
 from .hls import HlsKernel
+from .intc import AxiIntc
 from .timer import AxiTimer
 
-_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiTimer, BlockRAM, DMA)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiTimer", "BlockRAM", "HlsKernel"]
+__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel"]
