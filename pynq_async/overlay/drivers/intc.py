@@ -26,7 +26,7 @@ class AxiIntc(DefaultIP):
     @property
     def inputs(self) -> int:
         """How many inputs it has (C_NUM_INTR_INPUTS)."""
-        return int(self.parameters.get(regs.NUMBER_OF_INPUTS, regs.INPUTS), 0)
+        return int(self.parameters.get(regs.NUMBER_OF_INPUTS, str(regs.INPUTS)), 0)
 
     def is_edge(self, index: int) -> bool:
         """Whether an input captures edges, which stay until acknowledged, instead of a level (C_KIND_OF_INTR)."""

@@ -1,9 +1,8 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
-from .axi_gpio import AxiGpioModel
-from .axi_timer import AxiTimerModel
 from .bram import BramModel
 from .dma import DmaModel
+from .gpio import GpioModel
 from .hls import HlsModel
 from .intc import IntcModel
 from .kernel_call import KernelCall
@@ -12,14 +11,14 @@ from .shutdown_manager import ShutdownManagerModel
 from .site import Kernel, Site
 from .stream import Stream
 from .table import MODELS, Factory
+from .timer import TimerModel
 
 __all__ = [
     "MODELS",
-    "AxiGpioModel",
-    "AxiTimerModel",
     "BramModel",
     "DmaModel",
     "Factory",
+    "GpioModel",
     "HlsModel",
     "IntcModel",
     "IpModel",
@@ -28,4 +27,5 @@ __all__ = [
     "ShutdownManagerModel",
     "Site",
     "Stream",
+    "TimerModel",
 ]

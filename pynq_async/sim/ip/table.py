@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ...hardware.hls import is_kernel
-from .axi_gpio import AxiGpioModel
-from .axi_timer import AxiTimerModel
 from .dma import DmaModel
+from .gpio import GpioModel
 from .hls import HlsModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Site
+from .timer import TimerModel
 
 Factory = Callable[[Site], IpModel]
 
@@ -19,9 +19,9 @@ Factory = Callable[[Site], IpModel]
 MODELS: Mapping[str, Factory] = MappingProxyType(
     {
         "xilinx.com:ip:axi_dma": DmaModel,
-        "xilinx.com:ip:axi_gpio": AxiGpioModel,
+        "xilinx.com:ip:axi_gpio": GpioModel,
         "xilinx.com:ip:axi_intc": IntcModel,
-        "xilinx.com:ip:axi_timer": AxiTimerModel,
+        "xilinx.com:ip:axi_timer": TimerModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }

@@ -19,7 +19,7 @@ from tests.test_cancellation import at_every_place
 
 if TYPE_CHECKING:
     from pynq_async.overlay import AxiGPIO
-    from pynq_async.sim.ip import AxiGpioModel
+    from pynq_async.sim.ip import GpioModel
 
 BASE, LEVELS, EDGES = 0x4120_0000, 0x4180_0000, 0x4181_0000
 LEDS = {"C_GPIO_WIDTH": 4, "C_ALL_OUTPUTS": 1, "C_DOUT_DEFAULT": "0x00000006"}
@@ -54,7 +54,7 @@ class Bench:
         self.sim = sim
         self.overlay = overlay
         self.gpio: AxiGPIO = overlay.gpio
-        self.model: AxiGpioModel = sim.ip["gpio"]
+        self.model: GpioModel = sim.ip["gpio"]
 
     @property
     def calls(self) -> int:

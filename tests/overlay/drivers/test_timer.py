@@ -19,7 +19,7 @@ from tests.test_cancellation import at_every_place
 
 if TYPE_CHECKING:
     from pynq_async.overlay import AxiTimer
-    from pynq_async.sim.ip import AxiTimerModel
+    from pynq_async.sim.ip import TimerModel
 
 BASE, LEVELS, EDGES = 0x4280_0000, 0x4180_0000, 0x4181_0000
 FREQUENCY = 1_000_000
@@ -55,7 +55,7 @@ class Bench:
         self.sim = sim
         self.overlay = overlay
         self.timer: AxiTimer = overlay.timer
-        self.model: AxiTimerModel = sim.ip["timer"]
+        self.model: TimerModel = sim.ip["timer"]
         self.model.clock = lambda: 0.0
 
     @property

@@ -13,7 +13,7 @@ _SHORTEST_WAIT = 0.001
 _NEVER: Callable[[], None] = lambda: None  # noqa: E731
 
 
-class AxiTimerModel(IpModel):
+class TimerModel(IpModel):
     """Two counters that count cycles of a clock; the counter of 64 bits that they can form is not modelled.
 
     ::

@@ -9,7 +9,7 @@ from pynq_async import MMIO
 from pynq_async.errors import SimulationError
 from pynq_async.hardware import axi_gpio as gpio
 from pynq_async.sim import SimBoard
-from pynq_async.sim.ip import AxiGpioModel
+from pynq_async.sim.ip import GpioModel
 from tests.boards import simulated
 from tests.overlay.designs import design, firmware, ip
 
@@ -28,7 +28,7 @@ DUAL = {
 
 
 @asynccontextmanager
-async def gpio_with(parameters: Mapping[str, object]) -> AsyncIterator[tuple[SimBoard, AxiGpioModel, MMIO]]:
+async def gpio_with(parameters: Mapping[str, object]) -> AsyncIterator[tuple[SimBoard, GpioModel, MMIO]]:
     """A board with one AXI GPIO, its model and its registers."""
     only = design(
         {

@@ -8,7 +8,7 @@ from .site import Site
 _WORD = 0xFFFF_FFFF
 
 
-class AxiGpioModel(IpModel):
+class GpioModel(IpModel):
     """One or two channels of wires, whose far ends a test or a user holds.
 
     ::

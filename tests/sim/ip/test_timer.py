@@ -10,7 +10,7 @@ from pynq_async import MMIO
 from pynq_async.errors import SimulationError
 from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
-from pynq_async.sim.ip import AxiTimerModel
+from pynq_async.sim.ip import TimerModel
 from tests.boards import simulated
 from tests.overlay.designs import design, firmware, ip
 
@@ -21,7 +21,7 @@ GO = regs.ENT | regs.UDT
 
 
 @asynccontextmanager
-async def timer_with(**parameters: object) -> AsyncIterator[tuple[SimBoard, AxiTimerModel, MMIO]]:
+async def timer_with(**parameters: object) -> AsyncIterator[tuple[SimBoard, TimerModel, MMIO]]:
     """A board with one AXI timer whose time stands still, its model and its registers."""
     parameters = {"FREQ_HZ": FREQUENCY, **parameters}
     only = design(
