@@ -1,6 +1,6 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
-from .drivers import DMA, AxiGPIO, AxiIntc, AxiTimer, BlockRAM, HlsKernel
+from .drivers import DMA, AxiGPIO, AxiIntc, AxiTimer, BlockRAM, HlsKernel, StreamSwitch
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
@@ -21,4 +21,5 @@ __all__ = [
     "Register",
     "RegisterMap",
     "RegisterValue",
+    "StreamSwitch",
 ]

@@ -9,10 +9,11 @@ from .dma import DMA
 from .gpio import AxiGPIO
 from .hls import HlsKernel
 from .intc import AxiIntc
+from .stream_switch import StreamSwitch
 from .timer import AxiTimer
 
-_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel"]
+__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel", "StreamSwitch"]

@@ -1,5 +1,6 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
+from .axis_switch import StreamSwitchModel
 from .bram import BramModel
 from .dma import DmaModel
 from .gpio import GpioModel
@@ -27,5 +28,6 @@ __all__ = [
     "ShutdownManagerModel",
     "Site",
     "Stream",
+    "StreamSwitchModel",
     "TimerModel",
 ]

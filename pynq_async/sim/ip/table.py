@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ...hardware.hls import is_kernel
+from .axis_switch import StreamSwitchModel
 from .dma import DmaModel
 from .gpio import GpioModel
 from .hls import HlsModel
@@ -22,6 +23,7 @@ MODELS: Mapping[str, Factory] = MappingProxyType(
         "xilinx.com:ip:axi_gpio": GpioModel,
         "xilinx.com:ip:axi_intc": IntcModel,
         "xilinx.com:ip:axi_timer": TimerModel,
+        "xilinx.com:ip:axis_switch": StreamSwitchModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }
