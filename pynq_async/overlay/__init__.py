@@ -1,6 +1,6 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
-from .drivers import DMA, AxiGPIO, AxiIntc, AxiTimer, BlockRAM, HlsKernel, StreamSwitch
+from .drivers import DMA, AxiGPIO, AxiIIC, AxiIntc, AxiTimer, BlockRAM, HlsKernel, StreamSwitch
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
@@ -9,6 +9,7 @@ from .registers import BitField, Register, RegisterMap, RegisterValue
 __all__ = [
     "DMA",
     "AxiGPIO",
+    "AxiIIC",
     "AxiIntc",
     "AxiTimer",
     "BitField",

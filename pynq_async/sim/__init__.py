@@ -6,7 +6,7 @@ from .counters import Counters, ProgramEvent
 from .fabric import SimDesign
 from .faults import FaultPlan
 from .filesystem import FileSystem
-from .ip import MODELS, HlsModel, IpModel, KernelCall, Site, Stream
+from .ip import MODELS, HlsModel, IicDevice, IicMemory, IpModel, KernelCall, Site, Stream
 from .link import Link
 from .memory import Memory
 from .options import Hazards
@@ -22,6 +22,8 @@ __all__ = [
     "Hazards",
     "HlsModel",
     "Hook",
+    "IicDevice",
+    "IicMemory",
     "IpModel",
     "KernelCall",
     "Link",

@@ -8,12 +8,13 @@ from .bram import BlockRAM
 from .dma import DMA
 from .gpio import AxiGPIO
 from .hls import HlsKernel
+from .iic import AxiIIC
 from .intc import AxiIntc
 from .stream_switch import StreamSwitch
 from .timer import AxiTimer
 
-_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch, AxiIIC)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel", "StreamSwitch"]
+__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIIC", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel", "StreamSwitch"]

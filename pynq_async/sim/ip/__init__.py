@@ -1,10 +1,12 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
+from .axi_iic import AxiIicModel
 from .axis_switch import StreamSwitchModel
 from .bram import BramModel
 from .dma import DmaModel
 from .gpio import GpioModel
 from .hls import HlsModel
+from .iic_device import IicDevice, IicMemory
 from .intc import IntcModel
 from .kernel_call import KernelCall
 from .model import IpModel
@@ -16,11 +18,14 @@ from .timer import TimerModel
 
 __all__ = [
     "MODELS",
+    "AxiIicModel",
     "BramModel",
     "DmaModel",
     "Factory",
     "GpioModel",
     "HlsModel",
+    "IicDevice",
+    "IicMemory",
     "IntcModel",
     "IpModel",
     "Kernel",
