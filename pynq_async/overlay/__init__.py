@@ -1,6 +1,6 @@
 """Designs as trees of drivers: `Overlay`, `DefaultIP` and the drivers of common IP."""
 
-from .drivers import DMA, AxiGPIO, AxiIIC, AxiIntc, AxiTimer, BlockRAM, HlsKernel, StreamSwitch
+from .drivers import DMA, AxiGPIO, AxiIIC, AxiIntc, AxiTimer, AxiVDMA, BlockRAM, HlsKernel, StreamSwitch, VideoMode
 from .hierarchy import DefaultHierarchy
 from .ip import DefaultIP, IpDescription
 from .overlay import Overlay
@@ -12,6 +12,7 @@ __all__ = [
     "AxiIIC",
     "AxiIntc",
     "AxiTimer",
+    "AxiVDMA",
     "BitField",
     "BlockRAM",
     "DefaultHierarchy",
@@ -23,4 +24,5 @@ __all__ = [
     "RegisterMap",
     "RegisterValue",
     "StreamSwitch",
+    "VideoMode",
 ]

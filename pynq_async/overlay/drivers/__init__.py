@@ -12,9 +12,23 @@ from .iic import AxiIIC
 from .intc import AxiIntc
 from .stream_switch import StreamSwitch
 from .timer import AxiTimer
+from .vdma import AxiVDMA
+from .video_mode import VideoMode
 
-_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch, AxiIIC)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch, AxiIIC, AxiVDMA)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
-__all__ = ["DMA", "DRIVERS", "AxiGPIO", "AxiIIC", "AxiIntc", "AxiTimer", "BlockRAM", "HlsKernel", "StreamSwitch"]
+__all__ = [
+    "DMA",
+    "DRIVERS",
+    "AxiGPIO",
+    "AxiIIC",
+    "AxiIntc",
+    "AxiTimer",
+    "AxiVDMA",
+    "BlockRAM",
+    "HlsKernel",
+    "StreamSwitch",
+    "VideoMode",
+]

@@ -1,6 +1,7 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
 from .axi_iic import AxiIicModel
+from .axi_vdma import AxiVdmaModel
 from .axis_switch import StreamSwitchModel
 from .bram import BramModel
 from .dma import DmaModel
@@ -19,6 +20,7 @@ from .timer import TimerModel
 __all__ = [
     "MODELS",
     "AxiIicModel",
+    "AxiVdmaModel",
     "BramModel",
     "DmaModel",
     "Factory",

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from ...hardware.hls import is_kernel
 from .axi_iic import AxiIicModel
+from .axi_vdma import AxiVdmaModel
 from .axis_switch import StreamSwitchModel
 from .dma import DmaModel
 from .gpio import GpioModel
@@ -26,6 +27,7 @@ MODELS: Mapping[str, Factory] = MappingProxyType(
         "xilinx.com:ip:axi_timer": TimerModel,
         "xilinx.com:ip:axis_switch": StreamSwitchModel,
         "xilinx.com:ip:axi_iic": AxiIicModel,
+        "xilinx.com:ip:axi_vdma": AxiVdmaModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }
