@@ -111,7 +111,7 @@ async def test_the_frame_that_is_read_is_not_the_one_that_is_written_however_lon
                 before = camera.number
                 frame = await task
                 assert (frame == frame.flat[0]).all()
-                assert camera.number > before + 5
+                assert camera.number > before + 1
 
 
 async def test_a_frame_costs_few_calls() -> None:
@@ -204,7 +204,7 @@ async def test_frames_of_another_size_are_an_error_that_says_so(size: int, words
 
         async with driver.readchannel as channel:
             with pytest.raises(HardwareError, match=f"only frames with .*{words}"):
-                await channel.readframe(timeout=0.1)
+                await channel.readframe(timeout=0.2)
 
             camera.size = 384
             assert (await channel.readframe()).shape == (8, 16, 3)
