@@ -15,7 +15,7 @@ from .timer import AxiTimer
 from .vdma import AxiVDMA
 from .video_mode import VideoMode
 
-_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIntc, AxiTimer, BlockRAM, DMA, StreamSwitch, AxiIIC, AxiVDMA)
+_ALL: tuple[type[DefaultIP], ...] = (AxiGPIO, AxiIIC, AxiIntc, AxiTimer, AxiVDMA, BlockRAM, DMA, StreamSwitch)
 
 DRIVERS: Mapping[str, type[DefaultIP]] = MappingProxyType({kind: driver for driver in _ALL for kind in driver.bindto})
 
