@@ -1,12 +1,10 @@
 """Models of the IP of a design: what answers at their addresses on a simulated board."""
 
-from .axi_iic import AxiIicModel
-from .axi_vdma import AxiVdmaModel
-from .axis_switch import StreamSwitchModel
 from .bram import BramModel
 from .dma import DmaModel
 from .gpio import GpioModel
 from .hls import HlsModel
+from .iic import IicModel
 from .iic_device import IicDevice, IicMemory
 from .intc import IntcModel
 from .kernel_call import KernelCall
@@ -14,13 +12,13 @@ from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Kernel, Site
 from .stream import Stream
+from .stream_switch import StreamSwitchModel
 from .table import MODELS, Factory
 from .timer import TimerModel
+from .vdma import VdmaModel
 
 __all__ = [
     "MODELS",
-    "AxiIicModel",
-    "AxiVdmaModel",
     "BramModel",
     "DmaModel",
     "Factory",
@@ -28,6 +26,7 @@ __all__ = [
     "HlsModel",
     "IicDevice",
     "IicMemory",
+    "IicModel",
     "IntcModel",
     "IpModel",
     "Kernel",
@@ -37,4 +36,5 @@ __all__ = [
     "Stream",
     "StreamSwitchModel",
     "TimerModel",
+    "VdmaModel",
 ]

@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from ...hardware.hls import is_kernel
-from .axi_iic import AxiIicModel
-from .axi_vdma import AxiVdmaModel
-from .axis_switch import StreamSwitchModel
 from .dma import DmaModel
 from .gpio import GpioModel
 from .hls import HlsModel
+from .iic import IicModel
 from .intc import IntcModel
 from .model import IpModel
 from .shutdown_manager import ShutdownManagerModel
 from .site import Site
+from .stream_switch import StreamSwitchModel
 from .timer import TimerModel
+from .vdma import VdmaModel
 
 Factory = Callable[[Site], IpModel]
 
@@ -26,8 +26,8 @@ MODELS: Mapping[str, Factory] = MappingProxyType(
         "xilinx.com:ip:axi_intc": IntcModel,
         "xilinx.com:ip:axi_timer": TimerModel,
         "xilinx.com:ip:axis_switch": StreamSwitchModel,
-        "xilinx.com:ip:axi_iic": AxiIicModel,
-        "xilinx.com:ip:axi_vdma": AxiVdmaModel,
+        "xilinx.com:ip:axi_iic": IicModel,
+        "xilinx.com:ip:axi_vdma": VdmaModel,
         "xilinx.com:ip:dfx_axi_shutdown_manager": ShutdownManagerModel,
         "xilinx.com:ip:pr_axi_shutdown_manager": ShutdownManagerModel,
     }

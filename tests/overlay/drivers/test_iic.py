@@ -11,7 +11,7 @@ from pynq_async.errors import BoardError, DeadlineExceeded, HardwareError, Misus
 from pynq_async.hardware import axi_iic as regs
 from pynq_async.overlay import AxiIIC
 from pynq_async.sim import IicDevice, IicMemory, SimBoard
-from pynq_async.sim.ip import AxiIicModel
+from pynq_async.sim.ip import IicModel
 from tests.boards import begun, settled, simulated
 
 from ..designs import design, firmware, ip
@@ -47,9 +47,9 @@ async def bus(known: object = OLD) -> AsyncIterator[tuple[SimBoard, AxiIIC, IicM
         yield sim, overlay.iic, memory
 
 
-def model(sim: SimBoard) -> AxiIicModel:
+def model(sim: SimBoard) -> IicModel:
     found = sim.ip["iic"]
-    assert isinstance(found, AxiIicModel)
+    assert isinstance(found, IicModel)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pynq_async import Design, Overlay, RemoteDevice
 from pynq_async.overlay import AxiVDMA, VideoMode
 from pynq_async.sim import SimBoard
-from pynq_async.sim.ip import AxiVdmaModel
+from pynq_async.sim.ip import VdmaModel
 from tests.boards import simulated
 
 from ..designs import design, firmware, ip
@@ -42,9 +42,9 @@ class Camera:
         self.stop = self.channel.site.later(self.period, self._send)
 
 
-def model(sim: SimBoard) -> AxiVdmaModel:
+def model(sim: SimBoard) -> VdmaModel:
     found = sim.ip["video/vdma"]
-    assert isinstance(found, AxiVdmaModel)
+    assert isinstance(found, VdmaModel)
     return found
 
 

@@ -41,7 +41,7 @@ from pynq_async.hardware.axi_iic import (
     TX_FULL,
 )
 from pynq_async.sim import IicMemory, SimBoard
-from pynq_async.sim.ip import AxiIicModel
+from pynq_async.sim.ip import IicModel
 
 from ...boards import simulated
 from ..designs import bitstream, design, ip
@@ -61,9 +61,9 @@ async def core() -> AsyncIterator[tuple[SimBoard, MMIO, IicMemory]]:
         yield sim, board.mmio(BASE, 0x1000), memory
 
 
-def model(sim: SimBoard) -> AxiIicModel:
+def model(sim: SimBoard) -> IicModel:
     found = sim.ip["iic"]
-    assert isinstance(found, AxiIicModel)
+    assert isinstance(found, IicModel)
     return found
 
 

@@ -11,7 +11,7 @@ from .site import Site
 _TIMING = range(regs.TSUSTA, regs.THDDAT + 4, 4)
 
 
-class AxiIicModel(IpModel):
+class IicModel(IpModel):
     """A master on a simulated I2C bus, with the devices that are attached to it.
 
     Every byte takes as long on the bus as the design's clock, or the timing registers, make it. Where software is too

@@ -9,7 +9,7 @@ from pynq_async import MMIO, Buffer
 from pynq_async.hardware import axi_vdma as regs
 from pynq_async.hardware.axi_vdma import MM2S, S2MM, VdmaRegisters
 from pynq_async.sim import SimBoard
-from pynq_async.sim.ip import AxiVdmaModel
+from pynq_async.sim.ip import VdmaModel
 
 from ...boards import simulated
 from ..designs import bitstream, design, ip
@@ -29,9 +29,9 @@ async def vdma() -> AsyncIterator[tuple[SimBoard, MMIO, list[Buffer]]]:
         assert sim.counters.strays == 0
 
 
-def model(sim: SimBoard) -> AxiVdmaModel:
+def model(sim: SimBoard) -> VdmaModel:
     found = sim.ip["vdma"]
-    assert isinstance(found, AxiVdmaModel)
+    assert isinstance(found, VdmaModel)
     return found
 
 

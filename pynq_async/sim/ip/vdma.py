@@ -75,7 +75,7 @@ class Capture(VdmaChannel):
             self._frame_done(short or (regs.SOF_LATE if len(packet) > size else 0))
 
 
-class AxiVdmaModel(IpModel):
+class VdmaModel(IpModel):
     """Video frames between memory and streams; one packet is a frame, line after line without gaps.
 
     ::
