@@ -14,6 +14,7 @@ from ...errors import (
     HardwareError,
     Misuse,
     OutcomeUnknown,
+    StaleHandle,
 )
 from ...hardware.axi_dma import ERRORS, HALTED, IDLE, RUN
 from .dma_engine import DmaEngine
@@ -206,6 +207,8 @@ class DmaChannel:
         async with flight.turn:
             try:
                 await self._land(flight, 0)
+            except StaleHandle:
+                pass
             except DeadlineExceeded:
                 raise Misuse(
                     self.board.name, f"{self} has a transfer in flight; wait for it, or stop the channel"
@@ -252,6 +255,9 @@ class DmaChannel:
 
             if isinstance(error, DesignReplaced | BoardRebooted):
                 self.was_halted("its design left the fabric")
+            elif isinstance(error, StaleHandle):  # the memory went with its server; what the hardware does is unknown
+                flight.end = error
+                self.broken = True
 
             raise
 
