@@ -86,7 +86,7 @@ async def dma_stream(repeats: int = 7, count: int = 40) -> str:
             ratios.append(plain[-1] / stream[-1])
 
     return (
-        f"DMA stream, 64 KiB frames: {median(stream) * 1e3:.1f} ms a frame, one after another {median(plain) * 1e3:.1f} ms, "
+        f"DMA stream, 64 KiB frames: {median(stream) * 1e3:.1f} ms each, one after another {median(plain) * 1e3:.1f} ms, "
         f"ratio {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})   target {TARGET}"
     )
 

@@ -77,7 +77,7 @@ class MMIO:
         self._connection = connection
         self._windows = windows
         self._window: Window = windows.window(self.base, self.length)
-        self._order = order or self._window.order
+        self._own_order = order
 
     def __repr__(self) -> str:
         state = "mapped" if self._window.id is not None else "not mapped yet"
@@ -260,7 +260,7 @@ class MMIO:
 
             check()
 
-        return self._like(both, self._order)
+        return self._like(both, self._own_order)
 
     def lane(self) -> "MMIO":
         """The same registers with an order of their own, for a part of an IP that does not depend on the others.
@@ -269,7 +269,11 @@ class MMIO:
         """
         return self._like(self._allowed, SharedLock())
 
-    def _like(self, check: Callable[[], None] | None, order: SharedLock) -> "MMIO":
+    @property
+    def _order(self) -> SharedLock:
+        return self._own_order or self._window.order
+
+    def _like(self, check: Callable[[], None] | None, order: SharedLock | None) -> "MMIO":
         return MMIO(
             self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=check, order=order
         )

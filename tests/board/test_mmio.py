@@ -333,3 +333,39 @@ async def test_a_window_is_checked_before_each_access() -> None:
                 await access
 
         assert sim.memory.load(BASE) == 1
+
+
+async def test_lanes_of_a_window_overlap_and_each_keeps_its_order(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 0x1000)
+    await window.read()
+    lanes = [window.lane() for _ in range(3)]
+    sim.faults.delay("mmio.write", 0.02)
+    before = sim.counters.unary_peak
+    seen: list[int] = []
+
+    def see(_: int, word: int) -> int:
+        seen.append(word)
+        return word
+
+    sim.on_write(BASE, see, 12)
+
+    async def write(number: int) -> None:
+        for step in range(3):
+            await lanes[number].write(4 * number, 10 * number + step)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(3):
+            group.create_task(write(number))
+
+    assert sim.counters.unary_peak >= max(before, 3)
+    assert all(
+        [word for word in seen if word // 10 == number] == [10 * number + step for step in range(3)]
+        for number in range(3)
+    )
+
+
+async def test_polling_ends_with_what_was_read_last(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 0x1000)
+    await window.write(0, 5)
+    assert await window.poll(0, lambda word: word == 5, 5.0) == 5
+    assert await window.poll(0, lambda word: word == 6, 0.02) == 5
