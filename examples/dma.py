@@ -12,7 +12,7 @@ import numpy as np
 from pynq_async import Overlay, RemoteDevice
 from pynq_async.bitstream import SyntheticIp, parse_bitstream, synthetic_bitstream, synthetic_design
 from pynq_async.errors import DeadlineExceeded, OutOfRange
-from pynq_async.overlay.drivers import DMA
+from pynq_async.overlay import DMA
 from pynq_async.sim import SimBoard, serve
 
 DESIGN = synthetic_design(
@@ -30,9 +30,8 @@ async def one_buffer(board: RemoteDevice, dma: DMA) -> None:
         await dma.sendchannel.transfer(data)
         await dma.sendchannel.wait()
         await dma.recvchannel.wait(timeout=1.0)
-        print(
-            f"{await dma.recvchannel.transferred()} bytes came back, {'the same' if (result == data).all() else 'others'}"
-        )
+        same = "the same" if np.array_equal(result, data) else "others"
+        print(f"{await dma.recvchannel.transferred()} bytes came back, {same}")
 
         await dma.recvchannel.transfer(result, start=1024, nbytes=64)
 

@@ -9,7 +9,7 @@ from ...errors import DeadlineExceeded
 from ...hardware.axi_dma import HALTED, RESET, DmaRegisters
 from ...wire.locks import SharedLock
 
-_HALT = 0.1  # for a channel that has nothing under way to halt, and a network to say so
+_HALT = 0.1  # for a channel to end what it has under way
 _RESET = 1.0
 
 
@@ -74,7 +74,10 @@ class DmaEngine:
         async with self._turn.alone():
             if self._known and not channel.broken:
                 await self.mmio.write(channel.registers.control, 0)
-                status = await self.mmio.poll(channel.registers.status, lambda word: bool(word & HALTED), _HALT)
+                status: int | None = await self.mmio.read(channel.registers.status)
+
+                if status is not None and not status & HALTED:
+                    status = await self.mmio.poll(channel.registers.status, lambda word: bool(word & HALTED), _HALT)
 
                 if status is not None and status & HALTED:
                     channel.was_halted(reason)

@@ -19,4 +19,4 @@ class SimpleChannel(DmaChannel):
         await registers.write(self.registers.length, part.nbytes)
 
     async def _received(self, flight: Flight) -> int:
-        return await flight.registers.read(self.registers.length)
+        return await self._mmio.read(self.registers.length)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pynq_async import Buffer, Design, Overlay, RemoteDevice
-from pynq_async.overlay.drivers import DMA
+from pynq_async.overlay import DMA
 from pynq_async.sim import SimBoard
 from tests.boards import simulated
 from tests.overlay.designs import design, firmware, ip

@@ -21,11 +21,12 @@ from pynq_async.errors import (
     StaleHandle,
 )
 from pynq_async.hardware import axi_dma
-from pynq_async.overlay.drivers import DMA
+from pynq_async.overlay import DMA
 from pynq_async.sim import SimBoard
 
 from .dmas import GATHER, SHORT_PIECES, SIMPLE, WIDE, WIDE_GATHER, Mode, loopback, offer, taken, with_dma
 
+pytestmark = pytest.mark.usefixtures("impatient")
 MODES = pytest.mark.parametrize(
     "mode", [SIMPLE, GATHER, SHORT_PIECES, WIDE, WIDE_GATHER], ids=["simple", "gather", "pieces", "wide", "wide gather"]
 )

@@ -21,13 +21,14 @@ from pynq_async.errors import (
     StaleHandle,
 )
 from pynq_async.hardware import axi_dma
-from pynq_async.overlay.drivers import DMA
+from pynq_async.overlay import DMA
 from tests.boards import begun, settled
 from tests.overlay.designs import firmware
 from tests.test_cancellation import at_every_place
 
 from .dmas import GATHER, SHORT_PIECES, SIMPLE, Mode, dma_design, loopback, offer, taken, with_dma
 
+pytestmark = pytest.mark.usefixtures("impatient")
 MODES = pytest.mark.parametrize("mode", [SIMPLE, GATHER], ids=["simple", "gather"])
 QUICK = Timeouts(connect=5, call=0.5, allocate=5, stall=0.5, program=5, shutdown=0.2, grace=0.05)
 

@@ -12,11 +12,12 @@ import pytest
 
 from pynq_async.errors import DeadlineExceeded, HardwareError, Misuse, OutcomeUnknown, OutOfRange
 from pynq_async.hardware import axi_dma
-from pynq_async.overlay.drivers import DMA
+from pynq_async.overlay import DMA
 from tests.boards import settled
 
 from .dmas import GATHER, SIMPLE, Mode, loopback, with_dma
 
+pytestmark = pytest.mark.usefixtures("impatient")
 MODES = pytest.mark.parametrize("mode", [SIMPLE, GATHER], ids=["simple", "gather"])
 
 
