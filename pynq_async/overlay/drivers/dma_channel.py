@@ -274,6 +274,11 @@ class DmaChannel:
             )
 
         if status & ERRORS or not self._done(status):
+            await self._engine.settled()  # it may be another task of ours that stops it
+
+            if flight.end is not None:
+                raise flight.end
+
             self.broken = True
             said = explain(self.registers, status, flight.part.nbytes) if status & ERRORS else "it was halted by others"
             self._fail(flight, f"{said}; the next transfer or start resets the DMA", halted=bool(status & HALTED))

@@ -85,6 +85,11 @@ class DmaEngine:
 
             await self._reset(f"{self.name} was reset to stop {channel}")
 
+    async def settled(self) -> None:
+        """Wait for a halt or reset that is under way."""
+        async with self._turn.shared():
+            pass
+
     def _usable(self, channel: Channel, life: str | None) -> bool:
         return self._known and not channel.broken and life in (None, self._life or life)
 
