@@ -16,8 +16,9 @@ _REASON = re.compile(r"(cannot be defended|not used): \w.{20,}", re.IGNORECASE)
 
 @cache
 def functions() -> frozenset[str]:
-    """The names of all test functions of this folder."""
-    trees = [ast.parse(path.read_text("utf-8")) for path in HERE.glob("test_*.py")]
+    """The names of all test functions of this folder, and of the drivers' tests."""
+    folders = (HERE, HERE.parent / "overlay" / "drivers")
+    trees = [ast.parse(path.read_text("utf-8")) for folder in folders for path in folder.glob("test_*.py")]
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     return frozenset(node.name for tree in trees for node in tree.body if isinstance(node, kinds))
 
