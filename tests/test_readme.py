@@ -81,6 +81,7 @@ def test_every_public_name_of_pynqs_remote_device_has_a_row(name: str) -> None:
 def test_the_complete_snippets_run(snippet: str) -> None:
     """The one with a real board's address runs up to connecting; the others end by printing 42."""
     snippet = snippet.replace('RemoteDevice("192.168.2.99")', 'RemoteDevice("127.0.0.1:1", timeouts=QUICK)')
+    snippet = snippet.replace("BoardFarm.from_env()", 'BoardFarm("127.0.0.1:1", timeouts=QUICK)')
     code = f"from pynq_async import Timeouts\nQUICK = Timeouts(connect=0.2)\n{snippet}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
 

@@ -90,7 +90,10 @@ def _description(source: Bitstream | bytes | str | os.PathLike[str]) -> tuple[st
 
     if isinstance(source, Bitstream):
         if source.description is None:
-            raise DesignError(source.path, "was loaded without a hardware description: none lies beside or inside it")
+            raise DesignError(
+                source.path,
+                f"was loaded without a hardware description; put {source.path.stem}.hwh beside it, or pass design=",
+            )
 
         return source.description_source or source.name, source.description
 

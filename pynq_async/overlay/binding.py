@@ -1,5 +1,6 @@
 """Which driver an IP, a memory or a hierarchy gets."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +16,8 @@ Driver = type[DefaultIP] | type[DefaultHierarchy]
 class Binding:
     """The drivers of one overlay: those passed to it first, then the ones of this package."""
 
-    def __init__(self, drivers: Iterable[Driver] = ()) -> None:
-        given = list(drivers)
+    def __init__(self, drivers: Driver | Iterable[Driver] = ()) -> None:
+        given = self.drivers = [drivers] if isinstance(drivers, type) else list(drivers)
 
         for driver in given:
             if not (isinstance(driver, type) and issubclass(driver, DefaultIP | DefaultHierarchy)):
@@ -35,7 +36,7 @@ class Binding:
         for table in (self._own, DRIVERS):
             for name in (kind, plain):
                 if name in table:
-                    return table[name](description)
+                    return _made(table[name], description)
 
         return HlsKernel(description) if HlsKernel.fits(description) else DefaultIP(description)
 
@@ -50,6 +51,19 @@ class Binding:
         return wanting[0] if wanting else DefaultHierarchy
 
 
+def _made(driver: type[DefaultIP], description: IpDescription) -> DefaultIP:
+    try:
+        ip = driver(description)
+    except Exception as error:
+        error.add_note(f"{description.board.name}: while {driver.__name__} was made for {description.name}")
+        raise
+
+    if "description" not in vars(ip):
+        raise InvalidArgument(f"{driver.__name__}.__init__ must call super().__init__(description)")
+
+    return ip
+
+
 def bind(drivers: Iterable[type[DefaultIP]]) -> Mapping[str, type[DefaultIP]]:
     """Drivers by the types of IP they are for; raises `InvalidArgument` for none, or for two of one type."""
     table: dict[str, type[DefaultIP]] = {}
@@ -58,7 +72,15 @@ def bind(drivers: Iterable[type[DefaultIP]]) -> Mapping[str, type[DefaultIP]]:
         if isinstance(driver.bindto, str) or not driver.bindto:
             raise InvalidArgument(f"{driver.__name__}.bindto must list the types of IP it is for")
 
+        if not inspect.iscoroutinefunction(driver._setup):  # noqa: SLF001 - a subclass may have replaced it
+            raise InvalidArgument(f"{driver.__name__}._setup must be an 'async def'")
+
         for kind in driver.bindto:
+            if not isinstance(kind, str):
+                raise InvalidArgument(
+                    f"{driver.__name__}.bindto: {kind!r} is no type of IP, such as 'acme.com:user:fft'"
+                )
+
             if kind in table and table[kind] is not driver:
                 raise InvalidArgument(f"{kind} is bound twice: to {table[kind].__name__} and to {driver.__name__}")
 

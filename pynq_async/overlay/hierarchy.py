@@ -5,7 +5,7 @@ from keyword import iskeyword
 from typing import Any, TypeAlias, Union
 
 from ..board.device import RemoteDevice
-from ..errors import NotInDesign
+from ..errors import Misuse, NotInDesign
 from .ip import DefaultIP
 
 Member: TypeAlias = Union[DefaultIP, "DefaultHierarchy"]
@@ -53,13 +53,17 @@ class DefaultHierarchy:
 
     def __getitem__(self, path: str) -> Any:
         """The member at a path: `overlay["video/axi_vdma"]`."""
+        if not isinstance(path, str):
+            raise Misuse(self.board.name, f"{self._shown()} is indexed by names, not by {path!r}")
+
         here: Any = self
 
         for part in path.split("/"):
             members = here.members if isinstance(here, DefaultHierarchy) else {}
 
             if part not in members:
-                there = f"; there are {', '.join(members)}" if members else ""
+                where = f"{here.name}/" if here.name else ""
+                there = f"; there are {', '.join(where + name for name in members)}" if members else ""
                 raise NotInDesign(self.board.name, f"{self._shown()} has no {path!r}{there}")
 
             here = members[part]

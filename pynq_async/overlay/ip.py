@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, SupportsIndex
+from typing import Any, ClassVar, Literal, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from ..board.device import RemoteDevice
 from ..board.interrupts import InterruptPin
-from ..board.mmio import MMIO
-from ..errors import NotInDesign
+from ..board.mmio import MMIO, WordOrder
+from ..errors import InvalidArgument, NotInDesign
 from .registers import Owner, RegisterMap
 
 
@@ -72,6 +72,11 @@ class DefaultIP:
     bindto: ClassVar[Sequence[str]] = ()
 
     def __init__(self, description: IpDescription) -> None:
+        if not isinstance(description, IpDescription):
+            raise InvalidArgument(
+                f"{type(self).__name__} is made by Overlay.load(..., drivers=[{type(self).__name__}])"
+            )
+
         self.description = description
         self.board = description.board
         self.name = description.name
@@ -107,20 +112,30 @@ class DefaultIP:
         if description is None or name.startswith("_"):
             raise AttributeError(name)
 
-        raise NotInDesign(self.board.name, f"{self.name} ({type(self).__name__}) has no attribute {name!r}")
+        there = f"; its interrupt pins are {', '.join(description.interrupts)}" if description.interrupts else ""
+        raise NotInDesign(
+            description.board.name, f"{description.name} ({type(self).__name__}) has no attribute {name!r}{there}"
+        )
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.description.interrupts})
 
-    async def read(self, offset: int = 0, length: int = 4) -> int:
+    async def read(self, offset: int = 0, length: int = 4, word_order: WordOrder = "little") -> int:
         """Read the register at byte `offset`; as `MMIO.read`."""
         await self._ready()
-        return await self.mmio.read(offset, length)
+        return await self.mmio.read(offset, length, word_order)
 
-    async def write(self, offset: int, data: SupportsIndex | bytes | bytearray | memoryview) -> None:
+    async def write(
+        self,
+        offset: int,
+        data: SupportsIndex | bytes | bytearray | memoryview,
+        *,
+        length: Literal[4, 8] = 4,
+        word_order: WordOrder = "little",
+    ) -> None:
         """Write the register at byte `offset`; as `MMIO.write`."""
         await self._ready()
-        await self.mmio.write(offset, data)
+        await self.mmio.write(offset, data, length=length, word_order=word_order)
 
     async def update(self, offset: int, mask: int, value: int) -> int:
         """Replace some bits of a register; as `MMIO.update`."""
@@ -163,5 +178,8 @@ class DefaultIP:
             try:
                 await self._setup()
                 self._is_set_up = True
+            except Exception as error:
+                error.add_note(f"{self.board.name}: while {type(self).__name__} was set up for {self.name}")
+                raise
             finally:
                 _SETTING_UP.reset(mark)

@@ -34,8 +34,15 @@ class Overlay(DefaultHierarchy):
     """
 
     def __init__(
-        self, board: RemoteDevice, bitstream: Bitstream, design: Design, drivers: Iterable[Driver] = ()
+        self,
+        board: RemoteDevice,
+        bitstream: Bitstream | None = None,
+        design: Design | None = None,
+        drivers: Driver | Iterable[Driver] = (),
     ) -> None:
+        if not (isinstance(board, RemoteDevice) and isinstance(bitstream, Bitstream) and isinstance(design, Design)):
+            raise InvalidArgument("an overlay is loaded by 'await Overlay.load(board, path)'")
+
         super().__init__(board, "", {}, {})
         self.bitstream = bitstream
         self.design = design
@@ -61,7 +68,7 @@ class Overlay(DefaultHierarchy):
         *,
         design: Design | None = None,
         download: bool = True,
-        drivers: Iterable[Driver] = (),
+        drivers: Driver | Iterable[Driver] = (),
         clocks: bool = True,
         verify: Literal["marker", "full"] = "marker",
         progress: ProgressCallback | None = None,
@@ -82,14 +89,18 @@ class Overlay(DefaultHierarchy):
         Raises `DesignError` without a description, `InvalidArgument` for drivers that cannot be bound, both before
         anything is sent; else as `RemoteDevice.download`.
         """
-        drivers = list(drivers)
-        Binding(drivers)
+        if not isinstance(board, RemoteDevice):
+            raise InvalidArgument(f"an overlay is loaded onto an open board: Overlay.load(board, path), not {board!r}")
+
+        drivers = Binding(drivers).drivers
 
         if not isinstance(bitstream, Bitstream):
             bitstream = await load_bitstream(bitstream)
 
         if design is None:
             design = await load_design(bitstream)
+        elif not isinstance(design, Design):
+            raise InvalidArgument(f"design is a parsed description, as of 'await load_design(path)', not {design!r}")
 
         if design.partial:
             raise InvalidArgument(f"{bitstream.name} is of a region only: load the whole design, then use pr_download")
@@ -134,9 +145,7 @@ class Overlay(DefaultHierarchy):
         region, `OutOfRange` when the new IP lies outside the region's address ranges, before anything is sent.
         """
         if self.board.generation[:2] != self._full:
-            raise DesignReplaced(
-                self.board.name, f"{self.bitstream.name} is not in the fabric any more; load it before its regions"
-            )
+            raise DesignReplaced(self.board.name, self._gone())
 
         if region not in self.hierarchy_dict:
             there = ", ".join(self.hierarchy_dict) or "none"
@@ -249,16 +258,19 @@ class Overlay(DefaultHierarchy):
         if name in self._bound:
             self._check(name, self._bound[name])
         elif self.board.generation[:2] != self._full:
-            raise DesignReplaced(self.board.name, f"{self.bitstream.name} is not in the fabric any more; load it again")
+            raise DesignReplaced(self.board.name, self._gone())
         elif self.design.ip_dict.get(name, {}).get("phys_addr") is not None:
             raise DesignReplaced(self.board.name, f"the region of {name} was reconfigured: {path} is no more")
+
+    def _gone(self) -> str:
+        return f"{self.bitstream.name} was loaded before the fabric was last programmed; load it again to use its IP"
 
     def _check(self, name: str, driver: DefaultIP) -> None:
         """Raise `DesignReplaced` when what was bound is not in the fabric any more."""
         board = self.board
 
         if board.generation[:2] != self._full:
-            raise DesignReplaced(board.name, f"{self.bitstream.name} is not in the fabric any more; load it again")
+            raise DesignReplaced(board.name, self._gone())
 
         if self._bound.get(name) is not driver or (self._replacing and name.startswith(f"{self._replacing}/")):
             raise DesignReplaced(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Literal, NoReturn, Protocol, SupportsIndex
 
 from ..concurrency import for_each
 from ..errors import Misuse, NotInDesign, OutOfRange
@@ -18,8 +18,8 @@ class Access(Protocol):
     async def read(self, offset: int = 0, length: int = 4) -> int:
         """Read 4 or 8 bytes."""
 
-    async def write(self, offset: int, data: SupportsIndex) -> None:
-        """Write a 32-bit word."""
+    async def write(self, offset: int, data: SupportsIndex, *, length: Literal[4, 8] = 4) -> None:
+        """Write 4 or 8 bytes."""
 
     async def update(self, offset: int, mask: int, value: int) -> int:
         """Replace the bits under `mask`; returns the word written."""
@@ -41,7 +41,7 @@ class RegisterValue(int):
 
         status = await ip.register_map.CTRL.read()
         if status.AP_DONE: ...
-        status["AP_IDLE"], status & 0xF, status.fields()
+        status["AP_IDLE"], status[7], status[3:0], status & 0xF, status.fields()
     """
 
     _register: str
@@ -54,7 +54,15 @@ class RegisterValue(int):
         self._fields = fields or {}
         return self
 
-    def __getitem__(self, name: str) -> int:
+    def __getitem__(self, name: str | int | slice) -> int:
+        """A field by name, one bit by number, or the bits from one to another, both included."""
+        if isinstance(name, int):
+            return (int(self) >> name) & 1
+
+        if isinstance(name, slice):
+            low, high = sorted((int(name.start), int(name.stop)))
+            return (int(self) >> low) & ((1 << (high - low + 1)) - 1)
+
         try:
             return self._fields[name].of(self)
         except KeyError:
@@ -78,7 +86,26 @@ class RegisterValue(int):
         return f"<{self._register} {self:#010x}{': ' if shown else ''}{', '.join(shown)}>"
 
 
-class BitField:
+class _Awaited:
+    """What PYNQ reads when it is looked at and writes when it is assigned to, and we do not: says so."""
+
+    def _board(self) -> str:
+        raise NotImplementedError
+
+    def _no_value(self, *_: object) -> NoReturn:
+        raise Misuse(self._board(), f"{self} has no value before it is read: use 'await ....read()'")
+
+    def _no_assignment(self, name: str) -> NoReturn:
+        raise Misuse(self._board(), f"{self}.{name} is not written by assignment: use 'await ....{name}.write(value)'")
+
+    def __eq__(self, other: object) -> bool:
+        return self._no_value() if isinstance(other, int) else self is other
+
+    __bool__ = __int__ = __index__ = __and__ = __or__ = __lt__ = __gt__ = _no_value
+    __hash__ = object.__hash__
+
+
+class BitField(_Awaited):
     """Some bits of one register: `await ip.register_map.CTRL.AP_START.write(1)`."""
 
     def __init__(self, register: "Register", name: str, bits: Field, access: str, description: str) -> None:
@@ -87,6 +114,12 @@ class BitField:
         self.access = access
         self.description = description
         self._register = register
+
+    def __str__(self) -> str:
+        return f"{self._register}.{self.name}"
+
+    def _board(self) -> str:
+        return self._register._board()  # noqa: SLF001 - the same idea
 
     def __repr__(self) -> str:
         last = self.bits.low + self.bits.width - 1
@@ -101,7 +134,7 @@ class BitField:
         await self._register.write(**{self.name: value})
 
 
-class Register:
+class Register(_Awaited):
     """One register of an IP; no I/O but in `read` and `write`.
 
     ::
@@ -124,7 +157,7 @@ class Register:
         self.access = str(entry.get("access") or "read-write")
         self.description = str(entry.get("description") or "")
         self._owner = owner
-        self._length = 8 if int(entry.get("size") or 32) > 32 else 4
+        self._length: Literal[4, 8] = 8 if int(entry.get("size") or 32) > 32 else 4
         self._entries: Mapping[str, Mapping[str, Any]] = entry.get("fields") or {}
         places = {
             field: Field(self.offset, int(described["bit_offset"]), int(described["bit_width"]))
@@ -141,7 +174,21 @@ class Register:
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._fields})
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__dict__.get("_fields", ()):
+            self._no_assignment(name)
+
+        super().__setattr__(name, value)
+
+    def _board(self) -> str:
+        return self._owner.board
+
     def __getitem__(self, name: str) -> BitField:
+        if not isinstance(name, str):
+            raise Misuse(
+                self._owner.board, f"{self}: bits are taken from a value: 'await ....read()', then shift and mask"
+            )
+
         bits = self._bits(name)
         entry = self._entries[name]
         access = str(entry.get("access") or self.access)
@@ -176,7 +223,7 @@ class Register:
             raise Misuse(self._owner.board, f"write {self} either as one value or by its fields")
 
         if value is not None:
-            await self._owner.access.write(self.offset, value)
+            await self._owner.access.write(self.offset, value, length=self._length)
             return
 
         mask = word = 0
@@ -212,6 +259,15 @@ class RegisterMap(Mapping[str, Register]):
     def __init__(self, owner: Owner, entries: Mapping[str, Mapping[str, Any]]) -> None:
         self._owner = owner
         self._registers = {name: Register(owner, name, entry) for name, entry in entries.items()}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            raise Misuse(
+                self._owner.board,
+                f"{self._owner.name}.{name} is not written by assignment: use 'await register_map.{name}.write(value)'",
+            )
+
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         lines = (f"\n  {one.offset:#06x} {name}" for name, one in self._registers.items())

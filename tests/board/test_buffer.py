@@ -482,3 +482,18 @@ async def test_a_buffer_that_is_open_is_not_opened_again(sim: SimBoard, board: R
         assert not buffer.freed
 
     assert sim.counters.live_buffers == 0
+
+
+async def test_a_buffer_that_was_never_awaited_is_missed(board: RemoteDevice) -> None:
+    opening: Any = board.allocate(64)
+    assert "neither awaited nor entered" in repr(opening)
+
+    for use in (np.asarray, lambda thing: thing.__enter__()):
+        with pytest.raises(NotOpen, match="neither awaited nor entered with 'async with'"):
+            use(opening)
+
+    forgotten = [board.allocate(64)]
+
+    with pytest.warns(RuntimeWarning, match="the buffer was never opened: is an 'await' missing"):
+        forgotten.clear()
+        gc.collect()

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +15,7 @@ from pynq_async.errors import (
     OutOfRange,
     StaleHandle,
 )
+from pynq_async.overlay import IpDescription, RegisterValue
 from tests.boards import begun, simulated
 
 from .designs import design, firmware, ip, memory, register
@@ -61,7 +64,7 @@ async def test_what_a_design_does_not_have_is_said() -> None:
         with pytest.raises(NotInDesign, match=r"no 'addr'; there are adder, read, video"):
             _ = overlay.addr
 
-        with pytest.raises(NotInDesign, match=r"has no 'video/out'.*in, lines|lines, in"):
+        with pytest.raises(NotInDesign, match=r"has no 'video/out'; there are video/lines, video/in"):
             _ = overlay["video/out"]
 
         with pytest.raises(NotInDesign, match="adder .* has no attribute 'start'"):
@@ -188,7 +191,7 @@ async def test_the_ip_of_a_design_that_was_replaced_is_refused() -> None:
         assert await first.is_loaded()
         second = await Overlay.load(board, firmware(2), design=DESIGN)
 
-        with pytest.raises(DesignReplaced, match=r"design1.bit is not in the fabric any more"):
+        with pytest.raises(DesignReplaced, match=r"design1.bit was loaded before the fabric was last programmed"):
             await first.adder.read(0)
 
         assert not await first.is_loaded()
@@ -281,5 +284,111 @@ async def test_interrupt_pins_are_attributes_of_their_ip() -> None:
         assert waiting.done()
         await Overlay.load(board, firmware(2), design=INTERRUPTS)
 
-        with pytest.raises(DesignReplaced, match=r"design1.bit is not in the fabric any more"):
+        with pytest.raises(DesignReplaced, match=r"design1.bit was loaded before the fabric was last programmed"):
             await sync.frame.wait(timeout=5)
+
+
+async def test_registers_used_as_in_pynq_say_what_to_write_instead() -> None:
+    async with simulated() as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+        registers = overlay.adder.register_map
+        calls = sim.counters.calls.total()
+
+        assigns: list[Callable[[], object]] = [
+            lambda: setattr(registers, "CTRL", 1),
+            lambda: setattr(registers.CTRL, "START", 1),
+            lambda: setattr(registers, "NOPE", 1),
+        ]
+
+        for assign in assigns:
+            with pytest.raises(Misuse, match=r"is not written by assignment: use 'await .*write\(value\)'"):
+                assign()
+
+        looks: list[Callable[[], object]] = [
+            lambda: bool(registers.CTRL.START),
+            lambda: registers.CTRL == 4,
+            lambda: cast("Any", registers.CTRL) & 4,
+            lambda: int(cast("Any", registers.CTRL)),
+        ]
+
+        for look in looks:
+            with pytest.raises(Misuse, match=r"has no value before it is read: use 'await .*read\(\)'"):
+                look()
+
+        with pytest.raises(Misuse, match="bits are taken from a value"):
+            cast("Any", registers.CTRL)[0]
+
+        assert registers.CTRL == registers.CTRL
+        assert sim.counters.calls.total() == calls
+        value = RegisterValue(0b1011_0000)
+        assert (value[7], value[6], value[7:4], value[4:7]) == (1, 0, 0b1011, 0b1011)
+
+
+async def test_an_overlay_made_as_in_pynq_says_what_to_write_instead() -> None:
+    async with simulated() as (sim, board):
+        calls = sim.counters.calls.total()
+
+        untyped: Any = Overlay
+
+        for given in (("x.bit",), (board, "x.bit")):
+            with pytest.raises(InvalidArgument, match=r"loaded by 'await Overlay.load\(board, path\)'"):
+                untyped(*given)
+
+        with pytest.raises(InvalidArgument, match="onto an open board"):
+            await Overlay.load("x.bit", board)  # type: ignore[arg-type]
+
+        with pytest.raises(InvalidArgument, match="design is a parsed description"):
+            await Overlay.load(board, firmware(), design="x.hwh")  # type: ignore[arg-type]
+
+        assert sim.counters.calls.total() == calls
+
+
+async def test_drivers_that_are_written_wrongly_are_named() -> None:
+    class Forgetful(DefaultIP):
+        bindto = ("acme.com:user:adder",)
+
+        def __init__(self, description: IpDescription) -> None:
+            pass
+
+    class Broken(DefaultIP):
+        bindto = ("acme.com:user:adder",)
+
+        def __init__(self, description: IpDescription) -> None:
+            super().__init__(description)
+            raise RuntimeError("no")
+
+    class Late(DefaultIP):
+        bindto = ("acme.com:user:adder",)
+
+        async def _setup(self) -> None:
+            raise RuntimeError("not now")
+
+    class Plain(DefaultIP):
+        bindto = ("acme.com:user:adder",)
+
+        def _setup(self) -> None:  # type: ignore[override]
+            pass
+
+    class Number(DefaultIP):
+        bindto = cast("Any", (3,))
+
+    async with simulated() as (_, board):
+        for driver, words in (
+            (Forgetful, r"must call super\(\).__init__"),
+            (Plain, "Plain._setup must be an 'async def'"),
+            (Number, "3 is no type of IP"),
+        ):
+            with pytest.raises(InvalidArgument, match=words):
+                await Overlay.load(board, firmware(), design=DESIGN, drivers=driver)
+
+        with pytest.raises(RuntimeError) as caught:
+            await Overlay.load(board, firmware(), design=DESIGN, drivers=Broken)
+
+        assert caught.value.__notes__ == [f"{board.name}: while Broken was made for adder"]
+        overlay = await Overlay.load(board, firmware(), design=DESIGN, drivers=Late)
+
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="not now") as caught:
+                await overlay.adder.read()
+
+            assert caught.value.__notes__ == [f"{board.name}: while Late was set up for adder"]

@@ -144,7 +144,7 @@ class MemorySlice:
         except (TypeError, ValueError, OverflowError) as error:
             raise Misuse(memory.board.name, f"{self!r}: cannot hold these values ({error})") from None
 
-        if given.dtype.kind in "iub" and memory.dtype.kind in "iu" and not np.array_equal(elements, given):
+        if memory.dtype.kind in "iu" and not np.array_equal(elements, given):
             raise OutOfRange(memory.board.name, f"{self!r}: some values do not fit into {memory.dtype}")
 
         if elements.ndim == 0:

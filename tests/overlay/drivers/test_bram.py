@@ -88,6 +88,7 @@ async def test_what_cannot_be_right_is_refused_before_anything_is_sent() -> None
             ([1 << 32, 0], OutOfRange, "do not fit into uint32"),
             ([-1, 0], OutOfRange, "do not fit"),
             (["a", "b"], Misuse, "cannot hold these values"),
+            ([1.5, 1], OutOfRange, "do not fit into uint32"),
         ):
             with pytest.raises(error, match=words):
                 await ram[0:2].write(values)
