@@ -97,6 +97,15 @@ class Design:
             if entry.get("phys_addr") is not None
         }
 
+    def extents(self) -> dict[str, range]:
+        """The physical addresses of every IP and memory that has some, by full path."""
+        return {
+            name: range(entry["phys_addr"], entry["phys_addr"] + entry["addr_range"])
+            for table in (self.ip_dict, self.mem_dict)
+            for name, entry in table.items()
+            if entry.get("phys_addr") is not None
+        }
+
     def shutdown_managers(self) -> dict[str, int]:
         """Physical addresses of the AXI shutdown managers, which are to be stopped before the fabric changes."""
         return {name: ip.address for name, ip in self.ip.items() if ip.type in _SHUTDOWN_MANAGERS}

@@ -3,7 +3,8 @@
 import math
 import operator
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from ..config import Address, Limits, Timeouts
 from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
 from ..wire.channel import Connection
+from ..wire.fabric_log import Generation
 from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, element_type
 from .clocks import Clocks
@@ -205,6 +207,7 @@ class RemoteDevice:
         *,
         design: Design | None = None,
         partial: bool = False,
+        ranges: Iterable[range] = (),
         clocks: bool = True,
         verify: Literal["marker", "full"] = "marker",
         progress: ProgressCallback | None = None,
@@ -218,6 +221,7 @@ class RemoteDevice:
             bitstream: a `.bit`, `.bin`, `.xsa` or `.pdi` file, or one that `load_bitstream` has read.
             design: its hardware description if it is parsed already; else the one beside or inside it, if any.
             partial: reconfigure a region only.
+            ranges: physical addresses of that region, beside those that the partial bitstream's description names.
             clocks: whether to set the PL clocks.
             verify: `marker` trusts a marker that is written last and read back, which shows a cut or short upload;
                 `full` also reads the whole bitstream back, at 12 to 30 MB/s.
@@ -244,7 +248,7 @@ class RemoteDevice:
 
             flags = PARTIAL if partial else FULL
             sent, before = await both(
-                parts.firmware.bring(bitstream, read_back=verify == "full", report=report), parts.record.read()
+                parts.firmware.bring(bitstream, read_back=verify == "full", report=report), parts.record.read_base()
             )
 
             if not partial:
@@ -257,13 +261,14 @@ class RemoteDevice:
 
             await both(parts.firmware.confirm(bitstream), parts.fabric.set_flags(flags))
             record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
-            await parts.fabric.program(bitstream, record, flags=flags, report=report)
+            covered = [*ranges, *(design.extents().values() if design else ())] if partial else None
+            generation = await parts.fabric.program(bitstream, record, ranges=covered, report=report)
 
             if not partial and design is not None and self.family == "zynqmp":
                 await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())
 
         report(Progress(self.name, "done", 0, 0))
-        loaded = Loaded(bitstream.name, bitstream.digest, design, sent)
+        loaded = Loaded(bitstream.name, bitstream.digest, design, sent, generation=generation)
 
         if not partial:
             parts.last_loaded = loaded
@@ -282,7 +287,11 @@ class RemoteDevice:
             return None
 
         last = parts.last_loaded
-        return last if last is not None and last.digest == record.digest else Loaded(record.name, record.digest)
+
+        if last is None or last.digest != record.digest:
+            last = Loaded(record.name, record.digest)
+
+        return replace(last, partials=record.partials) if record.partials else last
 
     async def shutdown(self) -> None:
         """Stop the AXI shutdown managers of the running design, as recorded on the board."""
@@ -291,10 +300,16 @@ class RemoteDevice:
         await stop_shutdown_managers(parts.connection, parts.windows, record.shutdown_managers if record else {})
 
     @property
-    def generation(self) -> tuple[str, int, int]:
-        """Boot id, and how often this process has programmed the whole fabric since, and how often a region of it."""
+    def generation(self) -> Generation:
+        """The present moment in the life of the board's fabric, as far as this process knows."""
         connection = self._open_parts.connection
-        return connection.server.boot, connection.arbiter.programmed, connection.arbiter.reconfigured
+        log = connection.arbiter.fabric
+        return Generation(connection.server.boot, log.programmed, log.reconfigured)
+
+    def replaced(self, since: Generation, extent: range) -> bool:
+        """Whether this process has put something else at these addresses since, or the board has rebooted; no I/O."""
+        connection = self._open_parts.connection
+        return connection.server.boot != since.boot or connection.arbiter.fabric.replaced(since, extent)
 
     def check_buffer(self, array: object) -> None:
         """Raise unless `array` is memory of this board that hardware may be given, by what is known without asking.

@@ -1,6 +1,6 @@
 """Programming the fabric: one download at a time, and success only when the FPGA manager says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..progress import Progress
 from ..wire.channel import Connection
+from ..wire.fabric_log import Generation
 from ..wire.locks import Hold
 from .files import Files
 from .firmware import FirmwareStore, Report
@@ -67,11 +68,14 @@ class Fabric:
                 f"this board is a {family}",
             )
 
-    async def program(self, bitstream: Bitstream, record: Record, *, flags: int, report: Report) -> None:
+    async def program(
+        self, bitstream: Bitstream, record: Record, *, ranges: Iterable[range] | None, report: Report
+    ) -> Generation:
         """Program a firmware that is on the board, for which the flags are set; verify it, and record it.
 
         From the moment the FPGA manager is told the name, until its state is known, nothing cuts this off: it is bound
-        by the program timeout, register access waits, and a cancellation arrives afterwards.
+        by the program timeout, register access waits, and a cancellation arrives afterwards. `ranges` are the addresses
+        that a partial bitstream covers; None is a full one. Returns what register windows of the design are good for.
         """
         name = FirmwareStore.name(bitstream)
         board = self._connection.board
@@ -79,12 +83,13 @@ class Fabric:
         report(Progress(board, "program", 0, 0))
 
         async with self._connection.arbiter.windows.alone() as hold:
-            if flags == FULL:
-                self._connection.arbiter.programmed += 1
-            else:
-                self._connection.arbiter.reconfigured += 1
-
+            log = self._connection.arbiter.fabric
+            log.begin(ranges)
+            generation = Generation(self._connection.server.boot, log.programmed, log.reconfigured)
+            flags = FULL if ranges is None else PARTIAL
             await to_the_end(self._program_and_record(hold, name, bitstream.name, record, flags))
+
+        return generation
 
     async def set_flags(self, flags: int) -> None:
         """Say whether what comes next is full or partial, and make sure that the FPGA manager took it."""

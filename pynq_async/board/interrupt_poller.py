@@ -182,7 +182,7 @@ class Controller:
     @property
     def _life(self) -> tuple[Server, int, int]:
         arbiter = self._connection.arbiter
-        return self._connection.server, arbiter.programmed, arbiter.reconfigured
+        return self._connection.server, arbiter.fabric.programmed, arbiter.fabric.reconfigured
 
     async def _arm(self) -> None:
         """Clear what levels latched before anyone waited; an input that is still active sets its bit again."""

@@ -129,7 +129,7 @@ class Registration:
     async def _slice(self) -> None:
         await self._over()
 
-        if self._programmed not in (None, self._connection.arbiter.programmed):
+        if self._programmed not in (None, self._connection.arbiter.fabric.programmed):
             self._line.forget()
 
         if self._line.seen:
@@ -182,11 +182,11 @@ class Registration:
             raise ServerError(connection.board, f"the board's interrupt service failed for {self._request.pin_name}")
 
     def _registered(self, server: Server) -> bool:
-        return server == self._server and self._programmed == self._connection.arbiter.programmed
+        return server == self._server and self._programmed == self._connection.arbiter.fabric.programmed
 
     async def _register(self, server: Server) -> None:
         connection = self._connection
-        programmed = connection.arbiter.programmed
+        programmed = connection.arbiter.fabric.programmed
 
         if self._id and server == self._server:
             await self._release(self._id, server)

@@ -2,11 +2,12 @@
 
 import datetime
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from zlib import crc32
 
 from ..bitstream import Bitstream, Design
 from ..wire.channel import Connection
+from ..wire.fabric_log import Generation
 from .files import Files
 
 RECORD = "/tmp/pynq_async.loaded"
@@ -21,12 +22,16 @@ class Loaded:
         digest: SHA-256 of its payload in hexadecimal.
         design: its hardware description, where there is one and this process loaded it.
         uploaded_bytes: what this download had to send; 0 when the board had it already.
+        partials: names of the partial bitstreams loaded since.
+        generation: when this process programmed it, for `RemoteDevice.replaced`.
     """
 
     name: str
     digest: str
     design: Design | None = None
     uploaded_bytes: int = 0
+    partials: tuple[str, ...] = ()
+    generation: Generation | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,15 @@ class LoadedRecord:
 
     async def read(self) -> Record | None:
         """The record of this boot with a design that is loaded; None without one, or if it is torn or unfinished."""
+        record = await self._read()
+        return record if record is not None and record.state == "loaded" else None
+
+    async def read_base(self) -> Record | None:
+        """As `read`; also when a partial bitstream was cut off or refused over a full one that is loaded."""
+        record = await self._read()
+        return record if record is not None and (record.state == "loaded" or record.partials) else None
+
+    async def _read(self) -> Record | None:
         text = (await self._files.read_if_there(RECORD) or b"").decode("utf-8", "replace")
         body, _, check = text.rstrip("\n").rpartition(" ")
 
@@ -72,7 +86,7 @@ class LoadedRecord:
         except (ValueError, TypeError, KeyError):
             return None
 
-        return record if record.state == "loaded" and record.boot == self._connection.server.boot else None
+        return record if record.boot == self._connection.server.boot else None
 
     async def write(self, record: Record) -> None:
         """Replace the record."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from ..bitstream import Design
 from ..errors import InvalidArgument
 from .drivers import DRIVERS, HlsKernel
 from .hierarchy import DefaultHierarchy
@@ -27,6 +28,11 @@ class Binding:
 
         self._own = bind(driver for driver in given if issubclass(driver, DefaultIP))
         self._hierarchies = [driver for driver in given if issubclass(driver, DefaultHierarchy)]
+
+    def check(self, design: Design) -> None:
+        """Raise `InvalidArgument` when a hierarchy is wanted by two drivers."""
+        for description in design.hierarchy_dict.values():
+            self.hierarchy(description)
 
     def ip(self, description: IpDescription) -> DefaultIP:
         """Make the driver of an IP or memory; the exact version first, then any version."""

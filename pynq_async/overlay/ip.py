@@ -1,6 +1,7 @@
 """What a driver is given of its IP, and what every driver can do."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class IpDescription:
         registers: by name, as `ip_dict` has them.
         interrupts: its interrupt pins by their name.
         gpio: its pins at the processing system's GPIO, as `ip_dict` has them.
+        setups: held while a driver of the same overlay is set up, one after another.
     """
 
     board: RemoteDevice
@@ -39,6 +41,7 @@ class IpDescription:
     registers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     interrupts: Mapping[str, InterruptPin] = field(default_factory=dict, repr=False)
     gpio: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    setups: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
 # The drivers that are being set up by the running task or one of its parents: their own accesses do not wait for it.
@@ -169,17 +172,21 @@ class DefaultIP:
         if self._done() or self in _SETTING_UP.get():
             return
 
-        async with self._turn:
-            if self._done():  # somebody else did it while we waited
-                return
+        # Drivers may use each other in `_setup`: one at a time begins, and sets up on its way those that it uses.
+        first = contextlib.nullcontext() if _SETTING_UP.get() else self.description.setups
 
-            mark = _SETTING_UP.set((*_SETTING_UP.get(), self))
+        async with first, self._turn:
+            if not self._done():  # somebody else may have done it while we waited
+                await self._set_up()
 
-            try:
-                await self._setup()
-                self._is_set_up = True
-            except Exception as error:
-                error.add_note(f"{self.board.name}: while {type(self).__name__} was set up for {self.name}")
-                raise
-            finally:
-                _SETTING_UP.reset(mark)
+    async def _set_up(self) -> None:
+        mark = _SETTING_UP.set((*_SETTING_UP.get(), self))
+
+        try:
+            await self._setup()
+            self._is_set_up = True
+        except Exception as error:
+            error.add_note(f"{self.board.name}: while {type(self).__name__} was set up for {self.name}")
+            raise
+        finally:
+            _SETTING_UP.reset(mark)

@@ -1,14 +1,18 @@
 """A design in the fabric of a board, as a tree of drivers."""
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
 from ..board.device import RemoteDevice
+from ..board.fabric import MANAGER
 from ..board.interrupts import InterruptPin
 from ..errors import DesignReplaced, InvalidArgument, NotInDesign, NotLoaded
 from ..progress import ProgressCallback
+from ..wire.fabric_log import Generation
 from .binding import Binding, Driver
 from .hierarchy import DefaultHierarchy, Member
 from .ip import DefaultIP, IpDescription
@@ -39,6 +43,8 @@ class Overlay(DefaultHierarchy):
         bitstream: Bitstream | None = None,
         design: Design | None = None,
         drivers: Driver | Iterable[Driver] = (),
+        *,
+        generation: Generation | None = None,
     ) -> None:
         if not (isinstance(board, RemoteDevice) and isinstance(bitstream, Bitstream) and isinstance(design, Design)):
             raise InvalidArgument("an overlay is loaded by 'await Overlay.load(board, path)'")
@@ -54,11 +60,12 @@ class Overlay(DefaultHierarchy):
         self.interrupt_controllers = design.interrupt_controllers
         self.interrupt_pins = design.interrupt_pins
         self._binding = Binding(drivers)
-        self._full = board.generation[:2]
+        self._loaded = generation or board.generation
         self._bound: dict[str, DefaultIP] = {}
-        self._replacing: str | None = None
+        self._places: dict[str, _Place] = {}
+        self._setups = asyncio.Lock()
         self.interrupts = self._interrupts()
-        self.members = self._bind("")
+        self.members = self._bind("", self._loaded)
 
     @classmethod
     async def load(
@@ -92,7 +99,7 @@ class Overlay(DefaultHierarchy):
         if not isinstance(board, RemoteDevice):
             raise InvalidArgument(f"an overlay is loaded onto an open board: Overlay.load(board, path), not {board!r}")
 
-        drivers = Binding(drivers).drivers
+        binding = Binding(drivers)
 
         if not isinstance(bitstream, Bitstream):
             bitstream = await load_bitstream(bitstream)
@@ -105,23 +112,21 @@ class Overlay(DefaultHierarchy):
         if design.partial:
             raise InvalidArgument(f"{bitstream.name} is of a region only: load the whole design, then use pr_download")
 
+        binding.check(design)
+
         if download:
-            await board.download(bitstream, design=design, clocks=clocks, verify=verify, progress=progress)
+            loaded = await board.download(bitstream, design=design, clocks=clocks, verify=verify, progress=progress)
+            generation = loaded.generation
         else:
-            loaded = await board.loaded()
+            generation = await _generation_of(board, bitstream)
 
-            if loaded is not None and loaded.digest != bitstream.digest:
-                raise NotLoaded(
-                    board.name, f"{loaded.name} is loaded, not {bitstream.name}; load it with download=True"
-                )
-
-        return cls(board, bitstream, design, drivers)
+        return cls(board, bitstream, design, binding.drivers, generation=generation)
 
     async def is_loaded(self) -> bool:
         """Whether the design is still the one in the fabric, as recorded on the board; other tools are not seen."""
         loaded = await self.board.loaded()
         same = loaded is not None and loaded.digest == self.bitstream.digest
-        return same and self.board.generation[:2] == self._full
+        return same and not self.board.replaced(self._loaded, range(0))
 
     async def pr_download(
         self,
@@ -144,7 +149,7 @@ class Overlay(DefaultHierarchy):
         What was bound in the region before raises `DesignReplaced` from then on. Raises `NotInDesign` for an unknown
         region, `OutOfRange` when the new IP lies outside the region's address ranges, before anything is sent.
         """
-        if self.board.generation[:2] != self._full:
+        if self.board.replaced(self._loaded, range(0)):
             raise DesignReplaced(self.board.name, self._gone())
 
         if region not in self.hierarchy_dict:
@@ -158,25 +163,18 @@ class Overlay(DefaultHierarchy):
             design = await load_design(bitstream)
 
         check_addresses(self.board.name, region, self.design, bitstream.name, design)
-        before = self.board.generation
-        self._replacing = region
-
-        try:
-            await self.board.download(bitstream, design=design, partial=True, verify=verify, progress=progress)
-        finally:
-            self._replacing = None
-
-            if self.board.generation != before:  # from here on another thing is there, even if this was cut off
-                self._forget(region)
-
-        self._rebind(region, design)
+        ranges = [place.extent for name, place in self._places.items() if name.startswith(f"{region}/")]
+        loaded = await self.board.download(
+            bitstream, design=design, partial=True, ranges=ranges, verify=verify, progress=progress
+        )
+        self._rebind(region, design, loaded.generation or self.board.generation)
 
     def __getitem__(self, path: str) -> Any:
         """The IP, memory or hierarchy at a full path: `overlay["video/axi_vdma"]`."""
         # An IP with several address ranges has a name for each: `fft`, `fft/s_axi_control`.
         return self._bound[path] if path in self._bound else super().__getitem__(path)
 
-    def _bind(self, path: str) -> dict[str, Member]:
+    def _bind(self, path: str, since: Generation) -> dict[str, Member]:
         """Make what lies directly under a hierarchy, and all below it."""
         prefix = f"{path}/" if path else ""
         members: dict[str, Member] = {}
@@ -184,10 +182,10 @@ class Overlay(DefaultHierarchy):
         for table in (self.ip_dict, self.mem_dict):
             for name, entry in table.items():
                 if name.startswith(prefix) and "/" not in name[len(prefix) :] and entry.get("phys_addr") is not None:
-                    members[name[len(prefix) :]] = self._driver(name, entry)
+                    members[name[len(prefix) :]] = self._driver(name, entry, since)
 
         for name in sorted(self._paths_under(prefix)):
-            members.setdefault(name[len(prefix) :], self._hierarchy(name))
+            members.setdefault(name[len(prefix) :], self._hierarchy(name, since))
 
         return members
 
@@ -197,20 +195,23 @@ class Overlay(DefaultHierarchy):
         inner = {prefix + name[len(prefix) :].partition("/")[0] for name in names if "/" in name[len(prefix) :]}
         return inner | {name for name in self.hierarchy_dict if name in names and "/" not in name[len(prefix) :]}
 
-    def _hierarchy(self, path: str) -> DefaultHierarchy:
+    def _hierarchy(self, path: str, since: Generation) -> DefaultHierarchy:
         description = self.hierarchy_dict.get(path, {})
-        return self._binding.hierarchy(description)(self.board, path, description, self._bind(path))
+        return self._binding.hierarchy(description)(self.board, path, description, self._bind(path, since))
 
-    def _driver(self, name: str, entry: Mapping[str, Any]) -> DefaultIP:
+    def _driver(self, name: str, entry: Mapping[str, Any], since: Generation) -> DefaultIP:
+        address, size = entry["phys_addr"], entry["addr_range"]
+        place = self._places[name] = _Place(since, range(address, address + size))
         description = IpDescription(
             board=self.board,
             name=name,
             type=entry["type"],
-            mmio=self.board.mmio(entry["phys_addr"], entry["addr_range"], check=lambda: self._check(name, driver)),
+            mmio=self.board.mmio(address, size, check=lambda: self._check(name, place)),
             parameters=entry.get("parameters") or {},
             registers=entry.get("registers") or {},
             interrupts=self._pins_of(entry),
             gpio=entry.get("gpio") or {},
+            setups=self._setups,
         )
         driver = self._bound[name] = self._binding.ip(description)
         return driver
@@ -229,12 +230,11 @@ class Overlay(DefaultHierarchy):
         places = {pin: place.get("fullpath", "") for pin, place in (entry.get("interrupts") or {}).items()}
         return {pin: self.interrupts[path] for pin, path in places.items() if path in self.interrupts}
 
-    def _forget(self, region: str) -> None:
-        for name in [name for name in self._bound if name.startswith(f"{region}/")]:
-            del self._bound[name]
-
-    def _rebind(self, region: str, design: Design) -> None:
+    def _rebind(self, region: str, design: Design, since: Generation) -> None:
         prefix = f"{region}/"
+
+        for name in [name for name in self._bound if name.startswith(prefix)]:
+            del self._bound[name], self._places[name]
 
         for table, entries in (
             (self.ip_dict, design.ip_dict),
@@ -249,30 +249,63 @@ class Overlay(DefaultHierarchy):
         self.hierarchy_dict[region] = self.hierarchy_dict[region] | region_content(design)
         parent, _, name = region.rpartition("/")
         above = self[parent] if parent else self
-        above.members[name] = self._hierarchy(region)
+        above.members.pop(name, None)  # a driver that cannot be made must not leave the old ones in its place
+        above.members[name] = self._hierarchy(region, since)
 
     def _check_pin(self, path: str) -> None:
-        """Raise `DesignReplaced` when an interrupt pin is not in the fabric any more."""
+        """Raise `DesignReplaced` when the IP of an interrupt pin is not in the fabric any more."""
         name = path.rpartition("/")[0]
+        named = self.design.extents().keys()
+        self._check(name, self._places.get(name) or _Place(self._loaded, range(0)))
 
-        if name in self._bound:
-            self._check(name, self._bound[name])
-        elif self.board.generation[:2] != self._full:
-            raise DesignReplaced(self.board.name, self._gone())
-        elif self.design.ip_dict.get(name, {}).get("phys_addr") is not None:
+        if name in named and name not in self._places:
             raise DesignReplaced(self.board.name, f"the region of {name} was reconfigured: {path} is no more")
 
     def _gone(self) -> str:
         return f"{self.bitstream.name} was loaded before the fabric was last programmed; load it again to use its IP"
 
-    def _check(self, name: str, driver: DefaultIP) -> None:
-        """Raise `DesignReplaced` when what was bound is not in the fabric any more."""
+    def _check(self, name: str, place: "_Place") -> None:
+        """Raise `DesignReplaced` when something else may be where an IP was."""
         board = self.board
 
-        if board.generation[:2] != self._full:
+        if board.replaced(self._loaded, range(0)):
             raise DesignReplaced(board.name, self._gone())
 
-        if self._bound.get(name) is not driver or (self._replacing and name.startswith(f"{self._replacing}/")):
+        if board.replaced(place.since, place.extent):
             raise DesignReplaced(
-                board.name, f"the region of {name} was reconfigured; take what is there now from the overlay"
+                board.name, f"the region of {name} was reconfigured; what is there now is bound by pr_download"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an IP is, and from when on."""
+
+    since: Generation
+    extent: range
+
+
+async def _generation_of(board: RemoteDevice, bitstream: Bitstream) -> Generation:
+    """The generation of what is in the fabric; raises `NotLoaded` unless that is this bitstream, as far as is known."""
+    while True:
+        loaded = await board.loaded()
+        generation = board.generation
+        state = (await board.read_file(f"{MANAGER}/state")).decode("ascii", "replace").strip()
+
+        if loaded == await board.loaded() and generation == board.generation:
+            break
+
+    if state != "operating":
+        raise NotLoaded(
+            board.name, f"the fabric is empty, says its state {state!r}; load {bitstream.name} with download=True"
+        )
+
+    if loaded is not None and loaded.digest != bitstream.digest:
+        raise NotLoaded(board.name, f"{loaded.name} is loaded, not {bitstream.name}; load it with download=True")
+
+    if loaded is not None and loaded.partials:
+        raise NotLoaded(
+            board.name, f"{', '.join(loaded.partials)} replaced parts of {bitstream.name}; load it with download=True"
+        )
+
+    return generation

@@ -1,6 +1,6 @@
 """Whether what a partial bitstream brings fits into its region of the design."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..bitstream import Design
@@ -13,10 +13,10 @@ def check_addresses(board: str, region: str, whole: Design, name: str, part: Des
     A design whose description names no address inside the region is believed to have it wherever nothing else is.
     """
     prefix = f"{region}/"
-    own = [extent for path, extent in _extents(whole) if path.startswith(prefix)]
-    others = [(path, extent) for path, extent in _extents(whole) if not path.startswith(prefix)]
+    own = [extent for path, extent in whole.extents().items() if path.startswith(prefix)]
+    others = [(path, extent) for path, extent in whole.extents().items() if not path.startswith(prefix)]
 
-    for path, extent in _extents(part):
+    for path, extent in part.extents().items():
         where = f"{name}: {path} at {extent.start:#x} to {extent.stop - 1:#x}"
 
         if own and not _covered(extent, own):
@@ -35,13 +35,6 @@ def region_content(part: Design) -> dict[str, Mapping[str, Any]]:
         "memories": {path: entry for path, entry in part.mem_dict.items() if "/" not in path},
         "hierarchies": {path: entry for path, entry in part.hierarchy_dict.items() if "/" not in path},
     }
-
-
-def _extents(design: Design) -> Iterator[tuple[str, range]]:
-    for table in (design.ip_dict, design.mem_dict):
-        for path, entry in table.items():
-            if entry.get("phys_addr") is not None:
-                yield path, range(entry["phys_addr"], entry["phys_addr"] + entry["addr_range"])
 
 
 def _covered(extent: range, ranges: list[range]) -> bool:

@@ -1,5 +1,6 @@
 """Registers and bit fields by the names that a hardware description gives them, awaitable one by one."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, Protocol, SupportsIndex
@@ -235,7 +236,9 @@ class Register(_Awaited):
                 raise Misuse(self._owner.board, f"{self}.{name} is read-only")
 
             try:
-                word = bits.put(word, int(part))
+                word = bits.put(word, operator.index(part))
+            except TypeError:
+                raise Misuse(self._owner.board, f"{self}.{name} takes an integer, not {part!r}") from None
             except ValueError as error:
                 raise OutOfRange(self._owner.board, f"{self}.{name}: {error}") from None
 

@@ -9,6 +9,7 @@ import asyncio
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ..config import Limits
+from .fabric_log import FabricLog
 from .locks import SharedLock
 
 
@@ -24,8 +25,7 @@ class Arbiter:
         calls: how many short calls may be under way.
         waits: how many calls may be under way that only wait on the board; they have slots of their own.
         programming: whether a download is under way.
-        programmed: how often this process has begun to give the fabric another design.
-        reconfigured: how often this process has begun to give a region of it another one.
+        fabric: what this process has programmed.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -37,8 +37,7 @@ class Arbiter:
         self.calls = asyncio.Semaphore(limits.calls)
         self.waits = asyncio.Semaphore(limits.calls)
         self.programming = False
-        self.programmed = 0
-        self.reconfigured = 0
+        self.fabric = FabricLog()
 
     @classmethod
     def of(cls, boot: str, offered: "Arbiter") -> "Arbiter":

@@ -222,45 +222,6 @@ async def test_binding_to_what_is_loaded_sends_nothing_to_the_fabric() -> None:
             await Overlay.load(board, firmware(2), design=DESIGN, download=False)
 
 
-PARTS = design({"filter/fir": ip("acme.com:user:fir:1.0", ADDER), "adder": ip("acme.com:user:adder:1.0", 0x4300_0000)})
-IIR = design(
-    {"iir": ip("acme.com:user:iir:1.0", ADDER, 0x1000)}, memories={"taps": memory(ADDER + 0x8000, 0x1000)}, partial=True
-)
-
-
-async def test_a_region_is_reconfigured_and_its_ip_bound_again() -> None:
-    async with simulated() as (sim, board):
-        overlay = await Overlay.load(board, firmware(1), design=PARTS)
-        fir, adder = overlay.filter.fir, overlay.adder
-        await overlay.pr_download("filter", firmware(2, partial=True), design=IIR)
-        assert [event.partial for event in sim.counters.programmed] == [False, True]
-        assert list(overlay.filter.members) == ["iir", "taps"]
-        assert "filter/iir" in overlay.ip_dict and "filter/fir" not in overlay.ip_dict
-        assert "filter/taps" in overlay.mem_dict
-        await overlay.filter.iir.write(4, 9)
-        assert overlay.adder is adder
-        await adder.read(0)
-
-        with pytest.raises(DesignReplaced, match="the region of filter/fir was reconfigured"):
-            await fir.read(0)
-
-
-async def test_a_partial_bitstream_that_does_not_fit_its_region_is_refused() -> None:
-    async with simulated() as (sim, board):
-        overlay = await Overlay.load(board, firmware(1), design=PARTS)
-        calls = sim.counters.calls.total()
-        outside = design({"iir": ip("acme.com:user:iir:1.0", ADDER + 0x8000)}, partial=True)
-
-        with pytest.raises(OutOfRange, match=r"iir at 0x43c08000 to 0x43c17fff lies outside the region filter"):
-            await overlay.pr_download("filter", firmware(2, partial=True), design=outside)
-
-        with pytest.raises(NotInDesign, match="no region 'fir'; its hierarchies: filter"):
-            await overlay.pr_download("fir", firmware(2, partial=True), design=IIR)
-
-        assert sim.counters.calls.total() == calls
-        await overlay.filter.fir.read(0)
-
-
 INTERRUPTS = design(
     {
         "video/sync": ip("acme.com:user:sync:1.0", ADDER, interrupts={"frame": ("intc", 2)}),

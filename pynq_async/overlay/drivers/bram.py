@@ -111,16 +111,24 @@ class MemorySlice:
         if not data:
             return
 
-        first, last, head = self._words()
-        tail = last - first - head - len(data)
+        first, _, head = self._words()
+        memory, begin, end = self.memory, head, head + len(data)
 
-        if head or tail:  # words of which only a part is ours keep the rest
-            edges = {
-                offset: (await self.memory.read(offset)).to_bytes(_WORD, "little") for offset in {first, last - _WORD}
-            }
-            data = edges[first][:head] + data + edges[last - _WORD][_WORD - tail :]
+        # Words of which only a part is ours are changed one by one, so that nobody's part is lost.
+        for offset in sorted({begin // _WORD, (end - 1) // _WORD}):
+            low, high = max(begin - offset * _WORD, 0), min(end - offset * _WORD, _WORD)
 
-        await self.memory.write_block(first, np.frombuffer(data, "<u4"), ordered=False)
+            if high - low < _WORD:
+                at = offset * _WORD + low - begin
+                value = int.from_bytes(data[at : at + high - low], "little")
+                mask = (1 << 8 * (high - low)) - 1
+                await memory.update(first + offset * _WORD, mask << 8 * low, value << 8 * low)
+
+        whole = range(-(-begin // _WORD), end // _WORD)
+
+        if whole:
+            words = np.frombuffer(data[whole.start * _WORD - begin : whole.stop * _WORD - begin], "<u4")
+            await memory.write_block(first + whole.start * _WORD, words, ordered=False)
 
     @property
     def _nbytes(self) -> int:

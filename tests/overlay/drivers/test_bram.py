@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -116,3 +117,14 @@ async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(method: 
         sim.faults.clear()
         await ram[0:8].write(range(8))
         assert (await ram[0:8].read()).tolist() == list(range(8))
+
+
+async def test_neighbours_in_one_word_are_written_at_once_and_none_is_lost() -> None:
+    async with block_ram() as (sim, ram):
+        samples = ram.view("<i2")
+
+        async with asyncio.TaskGroup() as group:
+            for index in range(8):
+                group.create_task(samples[index].write(index + 1))
+
+        assert sim.memory.read(BASE, 16) == np.arange(1, 9, dtype="<i2").tobytes()
