@@ -23,6 +23,9 @@ AP_CONTINUE = 1 << 4  # of ap_ctrl_chain only; clears itself
 AUTO_RESTART = 1 << 7
 INTERRUPT = 1 << 9  # level of the interrupt output
 
+# Descriptions mark every read-only field of a kernel as changed by reading, so they do not tell these.
+CLEAR_ON_READ = {"CTRL": ("AP_DONE", "AP_READY")}
+
 # GIER
 ENABLE = 1 << 0
 

@@ -30,6 +30,7 @@ class IpDescription:
         registers: by name, as `ip_dict` has them.
         interrupts: its interrupt pins by their name.
         gpio: its pins at the processing system's GPIO, as `ip_dict` has them.
+        read_actions: by register, the bit fields that change when they are read.
         setups: held while a driver of the same overlay is set up, one after another.
     """
 
@@ -41,6 +42,7 @@ class IpDescription:
     registers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     interrupts: Mapping[str, InterruptPin] = field(default_factory=dict, repr=False)
     gpio: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    read_actions: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     setups: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
@@ -84,7 +86,9 @@ class DefaultIP:
         self.board = description.board
         self.name = description.name
         self.mmio = description.mmio
-        self.register_map = RegisterMap(Owner(self.board.name, self.name, self), description.registers)
+        self.register_map = RegisterMap(
+            Owner(self.board.name, self.name, self, description.read_actions), description.registers
+        )
         self._is_set_up = type(self)._setup is DefaultIP._setup  # noqa: SLF001 - nothing to do
         self._turn = asyncio.Lock()
 

@@ -11,6 +11,7 @@ from ..board.device import RemoteDevice
 from ..board.fabric import MANAGER
 from ..board.interrupts import InterruptPin
 from ..errors import DesignReplaced, InvalidArgument, NotInDesign, NotLoaded
+from ..hardware.hls import CLEAR_ON_READ, is_kernel
 from ..progress import ProgressCallback
 from ..wire.fabric_log import Generation
 from .binding import Binding, Driver
@@ -211,6 +212,7 @@ class Overlay(DefaultHierarchy):
             registers=entry.get("registers") or {},
             interrupts=self._pins_of(entry),
             gpio=entry.get("gpio") or {},
+            read_actions=CLEAR_ON_READ if is_kernel(entry.get("registers") or {}) else {},
             setups=self._setups,
         )
         driver = self._bound[name] = self._binding.ip(description)

@@ -1,8 +1,9 @@
 """Registers and bit fields by the names that a hardware description gives them, awaitable one by one."""
 
 import operator
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, Protocol, SupportsIndex
 
 from ..concurrency import for_each
@@ -33,6 +34,7 @@ class Owner:
     board: str
     name: str
     access: Access
+    read_actions: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 class RegisterValue(int):
@@ -47,12 +49,20 @@ class RegisterValue(int):
 
     _register: str
     _fields: Mapping[str, Field]
+    _changing: Collection[str]
 
-    def __new__(cls, word: int, register: str = "", fields: Mapping[str, Field] | None = None) -> "RegisterValue":
-        """A word read from `register`, with its `fields`."""
+    def __new__(
+        cls,
+        word: int,
+        register: str = "",
+        fields: Mapping[str, Field] | None = None,
+        changing: Collection[str] = (),
+    ) -> "RegisterValue":
+        """A word read from `register`, with its `fields`, some of which were `changing` by being read."""
         self = super().__new__(cls, word)
         self._register = register
         self._fields = fields or {}
+        self._changing = changing
         return self
 
     def __getitem__(self, name: str | int | slice) -> int:
@@ -65,18 +75,31 @@ class RegisterValue(int):
             return (int(self) >> low) & ((1 << (high - low + 1)) - 1)
 
         try:
-            return self._fields[name].of(self)
+            return self._field(name)
         except KeyError:
             raise LookupError(f"{self._register} has no field {name!r}; {_there_are(self._fields)}") from None
 
     def __getattr__(self, name: str) -> int:
         try:
-            return self._fields[name].of(self)
+            return self._field(name)
         except KeyError:
             raise AttributeError(f"{self._register} has no field {name!r}; {_there_are(self._fields)}") from None
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._fields})
+
+    def _field(self, name: str) -> int:
+        value = self._fields[name].of(self)
+
+        if name in self._changing:
+            warnings.warn(
+                f"{self._register}.{name} changes when it is read, and the board server reads a register twice: the "
+                "value cannot be trusted",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+        return value
 
     def fields(self) -> dict[str, int]:
         """Every field's value by name, from the lowest bit up."""
@@ -127,8 +150,8 @@ class BitField(_Awaited):
         return f"<BitField {self._register.name}.{self.name}, bits {last}:{self.bits.low}, {self.access}>"
 
     async def read(self) -> int:
-        """Read the register and take the field out of it."""
-        return self.bits.of(await self._register.read())
+        """Read the register and take the field out of it; warns of one that changes when it is read."""
+        return (await self._register.read())[self.name]
 
     async def write(self, value: int) -> None:
         """Write the field and leave the others as they are: one read-modify-write."""
@@ -204,12 +227,14 @@ class Register(_Awaited):
     async def read(self) -> RegisterValue:
         """Read the register; raises `Misuse` when it is write-only.
 
-        The board server loads a register twice for one read: one that changes when it is read cannot be trusted.
+        The board server loads a register twice for one read: a field that changes when it is read cannot be trusted,
+        and gives a `RuntimeWarning` when it is looked at.
         """
         if self.access == _WRITE_ONLY:
             raise Misuse(self._owner.board, f"{self} is write-only")
 
-        return RegisterValue(await self._owner.access.read(self.offset, self._length), str(self), self._fields)
+        word = await self._owner.access.read(self.offset, self._length)
+        return RegisterValue(word, str(self), self._fields, self._owner.read_actions.get(self.name, ()))
 
     async def write(self, value: SupportsIndex | None = None, /, **fields: int) -> None:
         """Write the whole register, or some of its fields in one read-modify-write.

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from pynq_async import DefaultHierarchy, DefaultIP, Overlay
+from pynq_async.bitstream import parse_bitstream, shipped_description, synthetic_bitstream
 from pynq_async.errors import (
     DesignError,
     DesignReplaced,
@@ -353,3 +354,19 @@ async def test_drivers_that_are_written_wrongly_are_named() -> None:
                 await overlay.adder.read()
 
             assert caught.value.__notes__ == [f"{board.name}: while Late was set up for adder"]
+
+
+async def test_a_field_that_changes_when_it_is_read_warns_when_it_is_looked_at() -> None:
+    bitstream = parse_bitstream("r.bit", synthetic_bitstream(), description=shipped_description("resizer"))
+
+    async with simulated() as (_, board):
+        overlay = await Overlay.load(board, bitstream)
+        control = overlay.resize_accel_0.register_map.CTRL
+        value = await control.read()
+        assert value.AP_IDLE == 0 and repr(value)
+
+        with pytest.warns(RuntimeWarning, match=r"resize_accel_0.CTRL.AP_DONE changes when it is read"):
+            assert value.AP_DONE == value["AP_DONE"] == 0
+
+        with pytest.warns(RuntimeWarning, match="changes when it is read"):
+            await control.AP_DONE.read()
