@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ..errors import InvalidArgument
@@ -11,16 +12,30 @@ from .parts import Family
 
 _CONTROLLER = "xilinx.com:ip:axi_intc"
 _FIRST_IRQ = {"zynq7000": 61, "zynqmp": 121, "versal": 116}  # of the fabric's first interrupt, as PYNQ counts
+_MEMORIES = ("BRAM", "URAM", "DDR4", "DDR5", "LPDDR4", "LPDDR5", "HBM")
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticIp:
     """One IP or memory of a made-up design.
 
+        SyntheticIp(
+            "acme.com:user:mixer:1.0",
+            0x43C0_0000,
+            registers={
+                "STATUS": 0x4,
+                "CTRL": {
+                    "address_offset": 0x0,
+                    "access": "read-write",
+                    "fields": {"EN": {"bit_offset": 0, "bit_width": 1}, "MODE": {"bit_offset": 4, "bit_width": 2}},
+                },
+            },
+        )
+
     Attributes:
-        type: vendor, library, name and version, `acme.com:user:counter:1.0`; without colons a memory, `BRAM`.
-        address: physical address of its first register.
-        size: length of its address range in bytes.
+        type: vendor, library, name and version, `acme.com:user:counter:1.0`, or the kind of a memory, `BRAM` or `URAM`.
+        address: physical address of its first register, a multiple of 4.
+        size: length of its address range in bytes, a multiple of 4.
         parameters: what it was configured with.
         registers: by name: the offset alone, or an entry as `ip_dict` has it.
         interrupts: by pin: the interrupt controller and its input; without a controller (`""`) the processor's.
@@ -50,10 +65,19 @@ def synthetic_design(
         partial: whether it is of a region only, without a processing system.
 
     Raises:
-        InvalidArgument: an interrupt goes to an IP that is no interrupt controller.
+        InvalidArgument: a type, address, size or register that cannot be right, overlapping addresses, a stream or
+            interrupt that ends at an IP which is not there or is no interrupt controller; it names the IP.
     """
+    if family not in _FIRST_IRQ:
+        raise InvalidArgument(f"{family!r} is no family of devices; there are {', '.join(_FIRST_IRQ)}")
+
+    for path, one in ip.items():
+        _check(path, one)
+
+    _check_overlaps(ip)
+    _check_streams(ip, streams or {})
     entries = {path: _entry(path, one) for path, one in ip.items()}
-    memories = {path: entry for path, entry in entries.items() if ":" not in entry["type"]}
+    memories = {path: entry for path, entry in entries.items() if entry["type"] in _MEMORIES}
     blocks = {path: entry for path, entry in entries.items() if path not in memories}
     system: dict[str, Any] = {} if partial else {"ps": {"type": "ps", "phys_addr": None, "parameters": {}}}
     first = _FIRST_IRQ[family]
@@ -91,7 +115,7 @@ def synthetic_design(
 
 
 def _entry(path: str, one: SyntheticIp) -> dict[str, Any]:
-    memory = ":" not in one.type
+    memory = one.type in _MEMORIES
     return {
         "type": one.type,
         "phys_addr": one.address,
@@ -104,6 +128,57 @@ def _entry(path: str, one: SyntheticIp) -> dict[str, Any]:
         "interrupts": {},
         "gpio": {},
     } | ({"used": 1} if memory else {})
+
+
+def _check(path: str, one: SyntheticIp) -> None:
+    if not isinstance(one, SyntheticIp):
+        raise InvalidArgument(f"{path}: {one!r} is no SyntheticIp")
+
+    if one.type not in _MEMORIES and one.type.count(":") != 3:
+        raise InvalidArgument(
+            f"{path}: {one.type!r} is no type; write vendor, library, name and version as in "
+            f"'xilinx.com:ip:axi_gpio:2.0', or for a memory one of {', '.join(_MEMORIES)}"
+        )
+
+    for what, number, least in (("address", one.address, 0), ("size", one.size, 4)):
+        if not isinstance(number, int) or number < least or number % 4:
+            shown = f"{number:#x}" if isinstance(number, int) else repr(number)
+            raise InvalidArgument(f"{path}: its {what} is a multiple of 4 from {least} on, not {shown}")
+
+    for name, entry in one.registers.items():
+        if isinstance(entry, int):
+            continue
+
+        if "address_offset" not in entry:
+            raise InvalidArgument(f"{path}: the register {name} has no address_offset")
+
+        for field_name, place in (entry.get("fields") or {}).items():
+            if missing := {"bit_offset", "bit_width"} - place.keys():
+                raise InvalidArgument(
+                    f"{path}: the field {name}.{field_name} has no {' and no '.join(sorted(missing))}"
+                )
+
+
+def _check_overlaps(ip: Mapping[str, SyntheticIp]) -> None:
+    ordered = sorted(ip.items(), key=lambda item: item[1].address)
+
+    for (path, one), (next_path, following) in pairwise(ordered):
+        if one.address + one.size > following.address:
+            raise InvalidArgument(
+                f"{next_path}: at {following.address:#x} there is {path} already, with {one.size:#x} bytes from "
+                f"{one.address:#x} on"
+            )
+
+
+def _check_streams(ip: Mapping[str, SyntheticIp], streams: Mapping[str, str]) -> None:
+    for end in (end for connection in streams.items() for end in connection):
+        path, _, port = end.rpartition("/")
+
+        if path not in ip or not port:
+            raise InvalidArgument(
+                f"the stream at {end!r} belongs to no IP of this design; write 'path/PORT' with a path of "
+                f"{', '.join(ip)}"
+            )
 
 
 def _register(entry: int | Mapping[str, Any]) -> dict[str, Any]:

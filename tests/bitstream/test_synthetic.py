@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from pynq_async.bitstream import (
@@ -51,6 +53,54 @@ def test_a_made_up_design_of_a_region_has_no_processing_system() -> None:
 def test_an_interrupt_must_go_to_an_interrupt_controller() -> None:
     with pytest.raises(InvalidArgument, match=r"a/irq: 'b' is no interrupt controller"):
         synthetic_design({"a": SyntheticIp("acme.com:user:a:1.0", 0x4000_0000, interrupts={"irq": ("b", 0)})})
+
+
+def counter(address: Any = 0x4000_0000, **others: Any) -> SyntheticIp:
+    return SyntheticIp("acme.com:user:counter:1.0", address, **others)
+
+
+@pytest.mark.parametrize(
+    ("ip", "words"),
+    [
+        (
+            {"a": SyntheticIp("axi_gpio", 0x4000_0000)},
+            "a: 'axi_gpio' is no type; write vendor, library, name and version",
+        ),
+        ({"a": SyntheticIp("xilinx.com:ip:axi_gpio", 0x4000_0000)}, "a: 'xilinx.com:ip:axi_gpio' is no type"),
+        ({"a": counter("0x4000_0000")}, "a: its address is a multiple of 4 from 0 on, not '0x4000_0000'"),
+        ({"a": counter(0x4000_0002)}, "a: its address is a multiple of 4 from 0 on, not 0x40000002"),
+        ({"a": counter(-4)}, "a: its address .* not -0x4"),
+        ({"a": counter(size=0)}, "a: its size is a multiple of 4 from 4 on, not 0x0"),
+        ({"b": counter(0x4000_8000), "a": counter()}, "b: at 0x40008000 there is a already, with 0x10000 bytes"),
+        ({"a": counter(registers={"CTRL": {"fields": {}}})}, "a: the register CTRL has no address_offset"),
+        (
+            {"a": counter(registers={"CTRL": {"address_offset": 0, "fields": {"EN": {"bit_offset": 0}}}})},
+            "a: the field CTRL.EN has no bit_width",
+        ),
+        ({"a": "acme.com:user:counter:1.0"}, "a: 'acme.com:user:counter:1.0' is no SyntheticIp"),
+    ],
+)
+def test_what_cannot_be_in_a_design_is_refused(ip: Any, words: str) -> None:
+    with pytest.raises(InvalidArgument, match=words):
+        synthetic_design(ip)
+
+
+@pytest.mark.parametrize("streams", [{"a/OUT": "b/IN"}, {"b/OUT": "a/IN"}, {"a/OUT": "a"}])
+def test_a_stream_joins_ip_of_the_design(streams: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument, match=r"the stream at '.*' belongs to no IP of this design"):
+        synthetic_design({"a": counter()}, streams=streams)
+
+
+def test_a_family_of_devices_is_known() -> None:
+    with pytest.raises(InvalidArgument, match="'zynq' is no family of devices; there are zynq7000"):
+        synthetic_design({"a": counter()}, family="zynq")  # type: ignore[arg-type]
+
+
+def test_the_example_of_a_register_with_fields_stands() -> None:
+    example = (SyntheticIp.__doc__ or "").partition("SyntheticIp(")[2].partition("\n\n    Attributes")[0]
+    mixer = eval(f"SyntheticIp({example}", {"SyntheticIp": SyntheticIp})
+    registers = synthetic_design({"mixer": mixer}).ip["mixer"].registers
+    assert registers["STATUS"]["address_offset"] == 4 and registers["CTRL"]["fields"]["MODE"]["bit_width"] == 2
 
 
 def test_bytes_are_read_as_the_file_is(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -25,6 +25,7 @@ START, DONE, IDLE, READY, CONTINUE, RESTART = (
 
 
 KERNEL = 0x43C0_0000
+ENDS = [SyntheticIp("acme.com:user:end:1.0", address) for address in (0x4400_0000, 0x4500_0000)]
 
 
 def kernel(arguments: str = "a b", results: str = "ap_return", **options: Any) -> SyntheticIp:
@@ -41,7 +42,8 @@ async def running(
     function: Callable[[KernelCall], Any] | None, entry: SyntheticIp | None = None, **fields: Any
 ) -> AsyncIterator[tuple[SimBoard, HlsModel]]:
     """A board with one kernel that runs `function`."""
-    made = design({"kernel": entry or kernel()}, **fields)
+    ends = {"source": ENDS[0], "sink": ENDS[1]} if "streams" in fields else {}
+    made = design({"kernel": entry or kernel(), **ends}, **fields)
     known = SimDesign(made, kernels={"kernel": function} if function else {})
 
     async with simulated(designs=[known]) as (sim, board):
