@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from ..bitstream import Design
@@ -14,7 +14,7 @@ from .clocks import set_up_clocks
 from .contiguous import ContiguousMemory
 from .counters import Counters
 from .dispatch import Handler, Service
-from .fabric import Fabric, ModelTable, SimDesign
+from .fabric import Fabric, ModelTable, SimDesign, known_designs
 from .faults import FaultPlan
 from .filesystem import FileSystem
 from .fpga_manager import FIRMWARE, FpgaManager
@@ -81,7 +81,7 @@ class SimBoard:
         release: str = "4.0",
         cma_bytes: int = 128 * 2**20,
         firmware_bytes: int = 64 * 2**20,
-        designs: Collection[Design | SimDesign] = (),
+        designs: Design | SimDesign | Iterable[Design | SimDesign] = (),
         hazards: Hazards | None = None,
         seed: int = 0,
         services: Collection[str] | None = None,
@@ -98,9 +98,9 @@ class SimBoard:
             release: `3.1` or `4.0`, the PYNQ release whose server runs.
             cma_bytes: size of the contiguous memory.
             firmware_bytes: size of the RAM disk under `/lib/firmware`.
-            designs: parsed hardware descriptions. Once the bitstream of one is programmed, models of its IP answer at
-                their addresses. A board that was given some is strict: touching programmable logic where no IP is, is a
-                bus error, which ends the server. A board without has plain memory there.
+            designs: a parsed hardware description, or several. Once the bitstream of one is programmed, models of its
+                IP answer at their addresses. A board that was given some is strict: touching programmable logic where
+                no IP is, is a bus error, which ends the server. A board without has plain memory there.
             hazards: which destructive behaviours are on; None is none of them.
             seed: of everything random, such as shuffled writes.
             services: the packages served, such as `{"mmio", "buffer"}`; None is what the release has.
@@ -118,7 +118,7 @@ class SimBoard:
             raise InvalidArgument(f"{release!r} is no release of the board server; there are {', '.join(_RELEASES)}")
 
         self.model = model
-        known = [each if isinstance(each, SimDesign) else SimDesign(each) for each in designs]
+        known = known_designs(designs)
         self.family = options.family(
             family or next((each.design.family for each in known if each.design.family), "zynq7000")
         )

@@ -1,7 +1,7 @@
 """The programmable logic of a simulated board: the IP of the design that was programmed, at its addresses."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from .contiguous import ContiguousMemory
 from .counters import Counters
 from .fpga_manager import Loaded
 from .ip import BramModel, Factory, IpModel, Kernel, Site
-from .ip.table import model_for, without_version
+from .ip.table import MODELS, model_for, without_version
 from .memory import Memory
 from .options import Family, Hazards
 from .wiring import Notice, Streams, Wiring
@@ -32,7 +32,8 @@ class SimDesign:
         kernels: Python functions that HLS kernels carry out, by full path.
 
     Raises:
-        InvalidArgument: a model or kernel for an IP that the design does not have.
+        InvalidArgument: no design, a model or kernel for an IP that the design does not have, one that cannot be
+            called, or a kernel for an IP that is none.
     """
 
     design: Design
@@ -41,11 +42,32 @@ class SimDesign:
     kernels: Mapping[str, Kernel] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.design, Design):
+            raise InvalidArgument(f"{self.design!r} is no design; pass what load_design or synthetic_design gives")
+
         names = {*self.design.ip, *self.design.mem_dict}
 
         for name in (*(name for name in self.models if ":" not in name), *self.kernels):
             if name not in names:
                 raise InvalidArgument(f"the design has no IP {name!r}; it has {', '.join(sorted(names)) or 'none'}")
+
+        for table, what in ((self.models, "model"), (self.kernels, "kernel")):
+            for name, function in table.items():
+                if not callable(function):
+                    raise InvalidArgument(f"{name}: a {what} is a function, not {function!r}")
+
+        for name in self.kernels:
+            entry = self.design.ip_dict.get(name) or self.design.mem_dict[name]
+            kind = without_version(entry["type"])
+
+            if not {name, kind} & self.models.keys() and (name in self.design.mem_dict or kind in MODELS):
+                raise InvalidArgument(f"{name} is no HLS kernel that runs a function, but {entry['type']}")
+
+
+def known_designs(given: Design | SimDesign | Iterable[Design | SimDesign]) -> list[SimDesign]:
+    """One design or several as `SimDesign`; raises `InvalidArgument` for anything else."""
+    several = [given] if isinstance(given, str | Design | SimDesign) or not isinstance(given, Iterable) else given
+    return [each if isinstance(each, SimDesign) else SimDesign(each) for each in several]
 
 
 class ModelTable(Collection[str]):

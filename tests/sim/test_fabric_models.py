@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pynq_async import RemoteDevice
+from pynq_async import Design, RemoteDevice
 from pynq_async.errors import BoardError, ConnectionLost, InvalidArgument, ServerError, SimulationError
 from pynq_async.sim import Hazards, IpModel, SimBoard, SimDesign, Site
 
@@ -20,6 +20,8 @@ SMALL = design(
     {"leds": ip("acme.com:user:leds:1.0", LEDS), "io/btns": ip("acme.com:user:leds:1.0", BUTTONS)},
     mem_dict={"lines": memory(LINES)},
 )
+
+PINS = design({"pins": ip("axi_gpio", LEDS)})
 
 
 class Constant(IpModel):
@@ -249,12 +251,32 @@ async def test_where_memory_answers_a_master() -> None:
     [
         (lambda: SimDesign(SMALL, models={"led": IpModel}), "no IP 'led'; it has io/btns, leds, lines"),
         (lambda: SimDesign(SMALL, kernels={"fir": print}), "no IP 'fir'"),
+        (lambda: SimDesign(SMALL, kernels={"leds": 3}), "leds: a kernel is a function, not 3"),  # type: ignore[dict-item]
+        (lambda: SimDesign(SMALL, models={"leds": 3}), "leds: a model is a function, not 3"),  # type: ignore[dict-item]
+        (lambda: SimDesign(SMALL, kernels={"lines": print}), "lines is no HLS kernel that runs a function, but BRAM"),
+        (lambda: SimDesign(PINS, kernels={"pins": print}), "pins is no HLS kernel .* but xilinx.com:ip:axi_gpio:1.0"),
+        (lambda: SimDesign("a.hwh"), "'a.hwh' is no design; pass what load_design"),  # type: ignore[arg-type]
+        (lambda: SimBoard(designs=["a.hwh"]), "'a.hwh' is no design"),  # type: ignore[list-item]
+        (lambda: SimBoard(designs="a.hwh"), "'a.hwh' is no design"),  # type: ignore[arg-type]
+        (lambda: SimBoard(designs=None), "None is no design"),  # type: ignore[arg-type]
         (lambda: SimBoard(designs=[SMALL], family="zynqmp"), "a zynqmp cannot hold a design for zynq7000"),
     ],
 )
 def test_what_cannot_be_right_is_refused(make: Any, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem):
         make()
+
+
+@pytest.mark.parametrize("one", [SMALL, SimDesign(SMALL)])
+async def test_one_design_needs_no_list(one: Design | SimDesign) -> None:
+    async with simulated(designs=one) as (sim, board):
+        await board.download(bitstream())
+        assert "leds" in sim.ip
+
+
+def test_a_kernel_may_go_to_a_model_of_ones_own() -> None:
+    SimDesign(PINS, models={"pins": IpModel}, kernels={"pins": print})
+    SimDesign(SMALL, kernels={"leds": print})
 
 
 def test_the_family_is_that_of_the_designs() -> None:
