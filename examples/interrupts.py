@@ -20,19 +20,13 @@ DESIGN = synthetic_design(
 BITSTREAM = parse_bitstream("camera.bit", synthetic_bitstream())  # with files: `Overlay.load(board, "camera.bit")`
 
 
-def pulse(sim: SimBoard, ip: str, pin: str) -> None:
-    """What happens in the simulated fabric: the pin goes up and down."""
-    sim.ip[ip].site.line(pin)(True)
-    sim.ip[ip].site.line(pin)(False)
-
-
 async def use(board: RemoteDevice, sim: SimBoard) -> None:
     """Wait for frames in two tasks, then for an alarm that does not come."""
     overlay = await Overlay.load(board, BITSTREAM, design=DESIGN)
     frame, smoke = overlay.camera.frame, overlay.alarm.smoke
 
     await frame.listen()  # before what raises the edge is started
-    pulse(sim, "camera", "frame")
+    sim.raise_interrupt("camera/frame")  # in the simulated fabric the pin goes up and down
     await frame.wait(timeout=5)
     print("a frame that came before anybody waited")
 
@@ -41,7 +35,7 @@ async def use(board: RemoteDevice, sim: SimBoard) -> None:
             group.create_task(frame.wait(timeout=5), name=name).add_done_callback(lambda task: print(task.get_name()))
 
         await asyncio.sleep(0.05)
-        pulse(sim, "camera", "frame")
+        sim.raise_interrupt("camera/frame")
 
     try:
         await smoke.wait(timeout=0.1)

@@ -204,13 +204,27 @@ class SimBoard:
         return self.bus.on_store(address, hook, length)
 
     def raise_interrupt(self, source: str | int) -> int:
-        """Raise an interrupt by its pin's name, its pin's index or its raw number; returns how many were registered."""
+        """Raise an interrupt once, by its pin's full path: it reaches a client that polls and one of the service alike.
+
+        The pin of the programmed design goes up and down again, be it an edge or a level to its controller; one that is
+        up stays up. So somebody must be waiting, or for an edge have awaited `pin.listen()`. To keep a level up, drive
+        it: `sim.ip["mixer"].site.line("overflow")(True)`. Interrupts registered with the service also go by the pin's
+        index or raw number. Returns how many were registered, at least 1 for a pin of the design.
+
+        Raises `SimulationError` for a pin that the programmed design does not have.
+        """
         raised = [interrupt for interrupt in self.process.interrupts.values() if interrupt.matches(source)]
 
         for interrupt in raised:
             interrupt.pending.set()
 
-        return len(raised)
+        there = isinstance(source, str) and self.fabric.wiring.pulse(source)
+
+        if not raised and not there and self.fabric.wiring.pins:
+            names = ", ".join(sorted(self.fabric.wiring.pins))
+            raise SimulationError(f"the simulated design has no interrupt {source!r}; it has {names}")
+
+        return max(len(raised), there)
 
     async def restart(self, delay: float = 0.0) -> None:
         """Let the server process die and a new one take its place after `delay` seconds, on the same port.

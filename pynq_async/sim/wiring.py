@@ -19,6 +19,7 @@ class Wiring:
     """The interrupt lines of a design: from the pin that drives one to the input of its controller, or the processor.
 
     Attributes:
+        pins: every pin that raises interrupts, by full path, as `Design.interrupt_pins`.
         processor: levels of the lines into the processing system, by raw interrupt number.
     """
 
@@ -34,12 +35,12 @@ class Wiring:
         self._drive = drive
         self._notice = notice
         self._levels: dict[str, bool] = {}
-        self._pins = design.interrupt_pins if design is not None else {}
+        self.pins = design.interrupt_pins if design is not None else {}
         self._controllers = design.interrupt_controllers if design is not None else {}
         self._ip = design.ip_dict if design is not None else {}
         self._same_line: dict[tuple[str, int], set[str]] = defaultdict(set)
 
-        for pin, entry in self._pins.items():
+        for pin, entry in self.pins.items():
             self._same_line[entry["controller"], entry["index"]].add(pin)
 
     def drive(self, path: str, port: str, level: bool) -> None:
@@ -54,8 +55,18 @@ class Wiring:
 
         if entry is not None:
             self._pass_on({pin}, entry["parent"], entry, level)
-        elif (entry := self._pins.get(pin)) is not None:
+        elif (entry := self.pins.get(pin)) is not None:
             self._pass_on(self._same_line[entry["controller"], entry["index"]], entry["controller"], entry, level)
+
+    def pulse(self, pin: str) -> bool:
+        """Let a pin go up and down again, unless it is up; gives whether there is such a pin."""
+        path, _, port = pin.rpartition("/")
+
+        if pin in self.pins and not self._levels.get(pin, False):
+            self.drive(path, port, True)
+            self.drive(path, port, False)
+
+        return pin in self.pins
 
     def _pass_on(self, pins: set[str], controller: str, entry: Mapping[str, Any], level: bool) -> None:
         number: int | None = None if controller else entry.get("raw_irq")
@@ -71,7 +82,7 @@ class Wiring:
 
     def is_active(self, pin: str) -> bool:
         """Whether a pin's line is high and counts as long as it is: not where its controller captures edges."""
-        entry = self._pins.get(pin)
+        entry = self.pins.get(pin)
 
         if entry is None:
             return False

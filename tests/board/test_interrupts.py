@@ -20,6 +20,7 @@ from pynq_async.errors import (
     NotOpen,
     OutcomeUnknown,
     ServerError,
+    SimulationError,
 )
 
 from ..bitstream.conftest import OVERLAYS
@@ -50,6 +51,38 @@ async def test_an_interrupt_ends_the_wait(here: Bench, name: str) -> None:
         here.pulse(name)
 
     assert repr(here.pins[name]) == f"<InterruptPin {here.board.name} {name}>"
+
+
+@pytest.mark.parametrize("name", ["level/done", "edge/done", "deep/done", "deep_edge/done"])
+async def test_the_simulated_board_raises_an_interrupt_by_its_name(here: Bench, name: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(here.pins[name].wait())
+        await here.waited()
+        assert here.sim.raise_interrupt(name) == 1
+
+    assert waiting.done()
+
+    with pytest.raises(DeadlineExceeded):
+        await here.pins[name].wait(timeout=0.05)
+
+
+async def test_a_raised_edge_is_kept_for_who_listened(here: Bench) -> None:
+    pin = here.pins["edge/done"]
+    await pin.listen()
+    here.sim.raise_interrupt("edge/done")
+    await pin.wait()
+
+
+async def test_a_level_that_is_up_stays_up_when_it_is_raised(here: Bench) -> None:
+    here.drive("level/done", True)
+    here.sim.raise_interrupt("level/done")
+    await here.pins["level/done"].wait()
+    await here.pins["level/done"].wait()
+
+
+async def test_an_interrupt_that_the_design_does_not_have_cannot_be_raised(here: Bench) -> None:
+    with pytest.raises(SimulationError, match="has no interrupt 'edge/dnoe'; it has concat/In1, deep/done"):
+        here.sim.raise_interrupt("edge/dnoe")
 
 
 async def test_a_level_that_is_active_ends_every_wait_until_it_is_cleared(here: Bench) -> None:

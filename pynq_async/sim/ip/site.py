@@ -60,7 +60,10 @@ class Site:
         return range(self.base, self.base + self.size)
 
     def line(self, pin: str) -> Callable[[bool], None]:
-        """Give what sets the level of an interrupt output, such as `site.line("ip2intc_irpt")(True)`."""
+        """Give what sets the level of an interrupt output, such as `site.line("ip2intc_irpt")(True)`.
+
+        From a test it is `sim.ip["btns_gpio"].site.line(...)`; `sim.raise_interrupt` lets one go up and down.
+        """
 
         def drive(level: bool) -> None:
             if not self._ended:
