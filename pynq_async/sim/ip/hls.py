@@ -18,7 +18,7 @@ class HlsModel(IpModel):
 
     It runs when it was started and a packet waits at each of its connected inputs, and has finished when its function
     returned and all it sent was taken. One without a function is busy for ever once it is started, and so is one whose
-    function failed: `failure` has the exception, of which there is a warning too. One without the control register
+    function failed: `failure` has the exception. There is a `RuntimeWarning` of either. One without the control register
     (`ap_ctrl_none`) runs whenever there is something at its inputs.
 
     With `ap_ctrl_hs`, reading CTRL clears AP_DONE; a client's read loads twice, so it never sees it (H10). With
@@ -98,6 +98,9 @@ class HlsModel(IpModel):
             self._start = self._start or bool(word & hls.AP_START)
             self._done = self._done and not (self._chained and word & hls.AP_CONTINUE)
             self._run()
+
+            if word & hls.AP_START and self.site.kernel is None:
+                self._warn_of_no_function()
         elif offset == hls.GIER:
             self._enabled = word & hls.ENABLE
             self._raise(self._raised)
@@ -203,6 +206,15 @@ class HlsModel(IpModel):
         self.failure = error
         warnings.warn(
             f"{self.site.name}: its function failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2
+        )
+
+    def _warn_of_no_function(self) -> None:
+        name = self.site.name
+        warnings.warn(
+            f"{name}: a kernel without a function was started and is busy for ever; give it one with "
+            f"SimDesign(kernels={{{name!r}: function}}), or --kernel {name}=module:function",
+            RuntimeWarning,
+            stacklevel=2,
         )
 
     def _raise(self, raised: int) -> None:
