@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import signal
 import socket
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +13,9 @@ import click
 from ..bitstream import load_design
 from ..config import ENVIRONMENT
 from ..errors import SimulationError
+from ..hardware.hls import is_kernel
 from ..sim import spawn
+from ..sim.commands import follow_input
 from .output import MB, say, say_json
 from .parameters import examples, json_option, to_kernels
 from .running import carry_out
@@ -49,7 +54,8 @@ _HIGHEST_PORT = 65535
     multiple=True,
     callback=to_kernels,
     metavar="IP=MODULE:FUNCTION",
-    help="The Python function that an HLS kernel carries out. May be repeated.",
+    help="The Python function that an HLS kernel carries out; it is called with a pynq_async.sim.KernelCall. May be "
+    "repeated.",
 )
 @click.option("--model", help="What the boards call themselves.  [default: fits the family]")
 @click.option("--release", type=click.Choice(["3.1", "4.0"]), default="4.0", show_default=True, help="PYNQ release.")
@@ -79,6 +85,9 @@ def sim(
     """Run simulated boards on consecutive ports until Ctrl-C.
 
     Each is a process of its own and speaks the protocol of a real board.
+
+    While they run, lines on standard input do something to every board: `set IP CHANNEL VALUE` sets the pins of an AXI
+    GPIO (press a button: `set btns_gpio 1 0b0001`), and `raise IP/PIN` raises an interrupt.
     """
     options: dict[str, Any] = {
         "family": family,
@@ -119,9 +128,32 @@ async def _serve(boards: int, port: int, options: dict[str, Any], *, as_json: bo
 
             say(f"export {ENVIRONMENT}={','.join(addresses)}")
 
+            for path in options["designs"]:
+                await _say_what_is_expected(Path(path), options["kernels"])
+
+        def tell(command: str) -> None:
+            for address in addresses:
+                address.tell(command)
+
+        if hasattr(signal, "SIGTTIN"):
+            # In the background a terminal cannot be read: an error for who tries, instead of a stop for all of us.
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+        follow_input(asyncio.get_running_loop(), tell)
         await asyncio.get_running_loop().create_future()
 
     return 0
+
+
+async def _say_what_is_expected(path: Path, functions: Collection[str]) -> None:
+    """Say when the IP of a design answers, and which of its kernels never end."""
+    design = await load_design(path)
+    which = "any" if path.suffix.lower() == ".hwh" else "this"
+    say(f"{path.name}: its IP answers once {which} {'partial ' if design.partial else ''}bitstream is programmed")
+    endless = [name for name, ip in design.ip.items() if is_kernel(ip.registers) and name not in functions]
+
+    if endless:
+        say(f"  kernels without a function, busy for ever once started: {', '.join(endless)} (--kernel)")
 
 
 async def _family(designs: tuple[str, ...]) -> str:

@@ -1,4 +1,8 @@
-"""`python -m pynq_async.sim`: one simulated board, until its input ends or it is told to stop."""
+"""`python -m pynq_async.sim`: one simulated board, until its input ends or it is told to stop.
+
+A line of JSON on standard output says where it is, or why it does not start. On standard input it takes commands:
+`set btns_gpio 1 0b0001`, `raise mixer/overflow`. What happens to it, and what kernels print, is on standard error.
+"""
 
 import argparse
 import asyncio
@@ -8,10 +12,12 @@ import os
 import signal
 import stat
 import sys
-import threading
+import warnings
+from functools import partial
 
 from ..errors import PynqError
 from .board import SimBoard
+from .commands import carry_out, follow_input
 from .known_designs import kernel_option, read_designs
 from .options import FAMILIES, Hazards
 from .server import serve
@@ -35,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="IP=MODULE:FUNCTION",
-        help="the Python function that an HLS kernel carries out; may be repeated",
+        help="the Python function that an HLS kernel carries out, called with a pynq_async.sim.KernelCall; may be "
+        "repeated",
     )
     parser.add_argument("--release", default="4.0", help="PYNQ release of the board server: 3.1 or 4.0")
     parser.add_argument("--cma-bytes", type=int, default=128 * 2**20, help="size of the contiguous memory")
@@ -77,38 +84,47 @@ async def _run(arguments: argparse.Namespace) -> None:
             loop.add_signal_handler(number, stop.set)
 
     async with serve(board, arguments.host, arguments.port) as address:
-        sys.stdout.write(json.dumps({"address": address}) + "\n")
-        sys.stdout.flush()
-        _at_end_of_input(loop, stop)
+        say = board.on_crash = partial(_say, address)
+        warnings.showwarning = lambda message, *_: say(str(message))
+        _report(address=address)
+
+        def obey(line: str) -> None:
+            try:
+                carry_out(board, line)
+            except PynqError as problem:
+                say(str(problem))
+
+        kind = os.fstat(0).st_mode
+
+        # The pipe ends when the parent closes it, or dies; a terminal or `/dev/null` means nothing.
+        if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+            follow_input(loop, obey, stop.set)
+
         await stop.wait()
 
 
-def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Stop when the parent closes the pipe that is our input, or dies; a terminal or `/dev/null` means nothing."""
-    kind = os.fstat(0).st_mode
+def _report(**fields: str) -> None:
+    """Tell whoever started us, with the only line that standard output has."""
+    assert sys.__stdout__ is not None
+    sys.__stdout__.write(json.dumps(fields) + "\n")
+    sys.__stdout__.flush()
 
-    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
-        return
 
-    def wait() -> None:
-        # Not `sys.stdin`: its lock would be held here while the interpreter ends.
-        while os.read(0, 4096):
-            pass
-
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=wait, daemon=True, name="end of input").start()
+def _say(address: str, text: str) -> None:
+    sys.stderr.write(f"{address}: {text}\n")
 
 
 def main() -> int:
     """Serve one board; returns the exit code."""
     try:
-        asyncio.run(_run(_parser().parse_args()))
+        arguments = _parser().parse_args()
+
+        with contextlib.redirect_stdout(sys.stderr):
+            asyncio.run(_run(arguments))
     except KeyboardInterrupt:
         return 0
     except PynqError as problem:
-        sys.stderr.write(f"{problem}\n")
+        _report(error=str(problem))
         return 1
 
     return 0

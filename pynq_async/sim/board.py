@@ -21,6 +21,7 @@ from .fpga_manager import FIRMWARE, FpgaManager
 from .gpio import Pins
 from .memory import Memory
 from .options import Hazards
+from .pins import raise_interrupt
 from .sensors import add_sensors
 from .server_process import ServerProcess
 from .services.buffers import BufferService
@@ -69,6 +70,7 @@ class SimBoard:
         bus: loads and stores of registers, with hooks.
         fabric: the IP of the design that is programmed.
         ip: the models of that IP by full path, such as `ip["btns_gpio"]`.
+        on_crash: called with a line of text when the server dies by itself, which is in `counters.crashes` too.
         boot_id: of this boot.
         process: the server process that lives now: `pid`, `buffers`, `windows`.
     """
@@ -139,6 +141,7 @@ class SimBoard:
 
         self.counters = Counters()
         self.faults = FaultPlan()
+        self.on_crash: Callable[[str], None] = _ignore
         self.memory = Memory()
         set_up_clocks(self.memory, self.family)
         self.area = ContiguousMemory(self.family.contiguous_base, cma_bytes)
@@ -213,18 +216,7 @@ class SimBoard:
 
         Raises `SimulationError` for a pin that the programmed design does not have.
         """
-        raised = [interrupt for interrupt in self.process.interrupts.values() if interrupt.matches(source)]
-
-        for interrupt in raised:
-            interrupt.pending.set()
-
-        there = isinstance(source, str) and self.fabric.wiring.pulse(source)
-
-        if not raised and not there and self.fabric.wiring.pins:
-            names = ", ".join(sorted(self.fabric.wiring.pins))
-            raise SimulationError(f"the simulated design has no interrupt {source!r}; it has {names}")
-
-        return max(len(raised), there)
+        return raise_interrupt(self.process.interrupts.values(), self.fabric.wiring, source)
 
     async def restart(self, delay: float = 0.0) -> None:
         """Let the server process die and a new one take its place after `delay` seconds, on the same port.
@@ -282,6 +274,7 @@ class SimBoard:
 
         self._doomed = True
         self.counters.crashes.append(reason)
+        self.on_crash(f"{reason}; the server died and comes back")
         self._later(lambda: self.restart(self.hazards.restart_delay))
 
     async def dropped(self) -> None:
@@ -395,5 +388,10 @@ class SimBoard:
             return None
 
         self.counters.crashes.append(reason)
+        self.on_crash(f"{reason}; the board died and reboots")
         self._later(self.reboot)
         return asyncio.get_running_loop().create_future()
+
+
+def _ignore(_: str) -> None:
+    pass

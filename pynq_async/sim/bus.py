@@ -13,8 +13,8 @@ Hook = Callable[[int, int], int]
 class BusError(Exception):
     """Nothing answers at an address."""
 
-    def __init__(self, address: int) -> None:
-        super().__init__(f"bus error at {address:#x}")
+    def __init__(self, address: int, why: str) -> None:
+        super().__init__(f"bus error at {address:#x}: {why}")
         self.address = address
 
 
@@ -67,7 +67,7 @@ class Bus:
         model = self._fabric.at(address)
 
         if model is None and self._fabric.forbids(address):
-            raise BusError(address)
+            raise BusError(address, self._fabric.content)
 
         return model
 

@@ -16,6 +16,9 @@ from .memory import Memory
 from .options import Family, Hazards
 from .wiring import Notice, Streams, Wiring
 
+_CONTENT = "nothing is there in the design that is programmed"
+_UNKNOWN = "what is programmed is none of the designs it knows"
+
 
 @dataclass(frozen=True)
 class SimDesign:
@@ -98,7 +101,13 @@ class ModelTable(Collection[str]):
 
 
 class Fabric:
-    """The models of what is programmed; `strict` when nothing else may be touched, which is so with known designs."""
+    """The models of what is programmed.
+
+    Attributes:
+        models: that answer now, in the order of their addresses.
+        strict: whether nothing else may be touched, which is so with known designs.
+        content: what there is, for who touched something else.
+    """
 
     def __init__(
         self,
@@ -125,6 +134,7 @@ class Fabric:
     def clear(self) -> None:
         """Hold nothing, as before programming."""
         self._replace(self.models, [])
+        self.content = "nothing is programmed"
         self._memory.clear(*self._family.logic)
         self.wiring = Wiring(None, self._interrupt, self._notice)
         self.streams = Streams()
@@ -140,6 +150,7 @@ class Fabric:
 
         if not loaded.partial:
             self.clear()
+            self.content = _CONTENT if found is not None else _UNKNOWN
 
         if found is None:
             return

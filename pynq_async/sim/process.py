@@ -20,6 +20,14 @@ class BoardAddress(str):
     """Where a simulated board is reached, `host:port`; `pid` is its process."""
 
     pid: int
+    _input: asyncio.StreamWriter
+
+    def tell(self, command: str) -> None:
+        """Do something to the board: `set btns_gpio 1 0b0001` presses a button, `raise mixer/overflow` an interrupt.
+
+        What it cannot do it says on standard error.
+        """
+        self._input.write(command.encode() + b"\n")
 
 
 @asynccontextmanager
@@ -37,10 +45,10 @@ async def spawn(
     Ports count up from `first_port`; 0 takes free ones. `options` are those of `python -m pynq_async.sim` with
     underscores (`model="ZCU104", bandwidth=100e6`); a list gives each board its own value. `designs` (files) and
     `kernels` (`{"resize_accel_0": "module:function"}`) are known to every board. The processes end when the block is
-    left, and also when this process dies.
+    left, and also when this process dies. What happens to a board, such as a bus error, it says on our standard error.
 
     Raises:
-        SimulationError: a board did not start; says what it printed.
+        SimulationError: a board did not start; says why.
         BitstreamError: a design cannot be read, or has no description (`DesignError`).
     """
     if count < 1:
@@ -99,7 +107,6 @@ async def _child(arguments: list[str]) -> AsyncIterator[asyncio.subprocess.Proce
         *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
     )
 
     try:
@@ -109,17 +116,18 @@ async def _child(arguments: list[str]) -> AsyncIterator[asyncio.subprocess.Proce
 
 
 async def _address(process: asyncio.subprocess.Process) -> BoardAddress:
+    assert process.stdin is not None
     assert process.stdout is not None
-    assert process.stderr is not None
     line = await process.stdout.readline()
+    ready: dict[str, Any] = json.loads(line or b"{}")
 
-    if not line:
-        said = (await process.stderr.read()).decode(errors="replace").strip()
-        raise SimulationError(f"a simulated board did not start: {said or f'exit code {process.returncode}'}")
+    if "address" not in ready:
+        why = ready.get("error") or f"exit code {await process.wait()}"
+        raise SimulationError(f"a simulated board did not start: {why}")
 
-    ready: dict[str, Any] = json.loads(line)
     address = BoardAddress(ready["address"])
     address.pid = process.pid
+    address._input = process.stdin  # noqa: SLF001 - made here only
     return address
 
 

@@ -203,7 +203,7 @@ async def test_an_error_ends_every_wait_for_its_controller_and_no_other() -> Non
         await polled.waited(6)
 
         def fault(address: int, _: int) -> int:
-            raise BusError(address)
+            raise BusError(address, "nothing is there")
 
         stop = polled.sim.on_read(INNER + intc.ISR, fault)
 

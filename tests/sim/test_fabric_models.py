@@ -190,6 +190,9 @@ async def test_a_partial_design_replaces_what_it_overlaps_and_nothing_else() -> 
 @pytest.mark.parametrize("address", [LEDS, 0x4300_0000, 0xBFFF_FFFC])
 async def test_touching_what_is_not_there_ends_the_server(address: int) -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
+        said: list[str] = []
+        sim.on_crash = said.append
+
         if address != LEDS:
             await board.download(bitstream())
 
@@ -199,7 +202,9 @@ async def test_touching_what_is_not_there_ends_the_server(address: int) -> None:
         with pytest.raises(ConnectionLost):
             await window.read(address - base)
 
-        assert sim.counters.crashes == [f"bus error at {address:#x}"]
+        why = "nothing is programmed" if address == LEDS else "nothing is there in the design that is programmed"
+        assert sim.counters.crashes == [f"bus error at {address:#x}: {why}"]
+        assert said == [f"bus error at {address:#x}: {why}; the server died and comes back"]
         assert sim.counters.bus_errors == 1
         await _back(sim)
 

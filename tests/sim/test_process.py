@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
+from pynq_async.bitstream import shipped_description
 from pynq_async.errors import InvalidArgument, SimulationError
 from pynq_async.sim import spawn
 
@@ -35,6 +37,18 @@ async def test_a_board_that_cannot_start_says_why() -> None:
     with pytest.raises(SimulationError, match=r"'2\.7' is no release"):
         async with spawn(1, release="2.7"):
             pass
+
+
+async def test_what_a_kernel_prints_does_not_disturb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    (tmp_path / "noisy.py").write_text("print('hello')\ndef run(call):\n    pass\n")
+    (tmp_path / "resizer.hwh").write_bytes(shipped_description("resizer"))
+    designs = [tmp_path / "resizer.hwh"]
+
+    async with spawn(1, designs=designs, kernels={"resize_accel_0": "noisy:run"}) as (address,):
+        client = RawClient(address)
+        assert await client.map() == "0"
+        await client.channel.close()
 
 
 async def test_a_board_that_was_stopped_by_a_signal_is_reaped_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

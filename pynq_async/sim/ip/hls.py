@@ -18,8 +18,8 @@ class HlsModel(IpModel):
 
     It runs when it was started and a packet waits at each of its connected inputs, and has finished when its function
     returned and all it sent was taken. One without a function is busy for ever once it is started, and so is one whose
-    function failed: `failure` has the exception. There is a `RuntimeWarning` of either. One without the control register
-    (`ap_ctrl_none`) runs whenever there is something at its inputs.
+    function failed, of which `failure` has the exception; there is a `RuntimeWarning` of both. One without the control
+    register (`ap_ctrl_none`) runs whenever there is something at its inputs.
 
     With `ap_ctrl_hs`, reading CTRL clears AP_DONE; a client's read loads twice, so it never sees it (H10). With
     `ap_ctrl_chain`, AP_DONE stands until AP_CONTINUE is written, and reading IP_ISR clears it.
