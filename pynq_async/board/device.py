@@ -321,15 +321,15 @@ class RemoteDevice:
 
         array.check(self._open_parts.connection)
 
-    def mmio(self, address: int, length: int = 4, *, check: Callable[[], None] | None = None) -> MMIO:
+    def mmio(self, address: int, length: int = 4, *, check: Callable[[], None] | None = None, name: str = "") -> MMIO:
         """A window of `length` bytes of registers at physical `address`; no I/O, the board maps it on first use.
 
         Any address is taken: the board does what the bus does. An access where nothing answers can hang the board.
-        `check` is called before each access is sent, and may raise.
+        `check` is called before each access is sent, and may raise. `name` stands in errors.
         """
         parts = self._open_parts
         parts.windows.forget_rebooted()
-        return MMIO(parts.connection, parts.windows, address, length, check=check)
+        return MMIO(parts.connection, parts.windows, address, length, check=check, name=name)
 
     def allocate(
         self, shape: int | Sequence[int], dtype: npt.DTypeLike = "u4", *, cacheable: bool = True

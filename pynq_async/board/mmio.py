@@ -1,6 +1,5 @@
 """Memory-mapped registers."""
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Literal, SupportsIndex, TypeAlias
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from ..concurrency import for_each
 from ..errors import (
     BoardRebooted,
+    ConnectionLostOutcomeUnknown,
     DeadlineExceeded,
     Misaligned,
     Misuse,
@@ -26,8 +26,8 @@ from ..wire.channel import Connection
 from ..wire.locks import SharedLock
 from ..wire.methods import Method, Request, Response
 from .windows import Window, Windows
+from .words import WordOrder, block_of, integer, words_of
 
-WordOrder: TypeAlias = Literal["little", "big"]
 Words: TypeAlias = npt.NDArray[np.uint32]
 
 _LONGEST = 1 << 31  # the server keeps offsets in a C int
@@ -42,7 +42,8 @@ class MMIO:
     Making one does no I/O; the board maps the window on first use. The board server does 32-bit accesses only, and
     loads a register **twice** for one read: a FIFO or a clear-on-read register cannot be read reliably through it.
 
-    Within one window writes go out one at a time in the order of the calls, and a read waits for earlier writes.
+    Within one window writes go out one at a time in the order of the calls, and a read waits for earlier writes. Its
+    `name`, of the IP it belongs to, stands in errors.
 
         leds = board.mmio(0x4125_0000, 0x1000)
         await leds.write(0x0, 0b1010)
@@ -58,10 +59,14 @@ class MMIO:
         lasting: bool = False,
         check: Callable[[], None] | None = None,
         order: SharedLock | None = None,
+        name: str = "",
     ) -> None:
         board = connection.board
-        self.base = _integer(board, base)
-        self.length = _integer(board, length)
+        self.name = name
+        self._subject = f"{name}: " if name else ""
+        self._where = board, self._subject
+        self.base = integer(board, base)
+        self.length = integer(board, length)
         self._lasting = lasting
         self._allowed = check
 
@@ -81,7 +86,7 @@ class MMIO:
 
     def __repr__(self) -> str:
         state = "mapped" if self._window.id is not None else "not mapped yet"
-        return f"<MMIO {self._connection.board} {self.base:#x}+{self.length:#x}, {state}>"
+        return f"<MMIO {self._connection.board} {self._subject}{self.base:#x}+{self.length:#x}, {state}>"
 
     async def read(self, offset: int = 0, length: int = 4, word_order: WordOrder = "little") -> int:
         """Read the unsigned value of 1, 2, 4 or 8 bytes at byte `offset`, a multiple of 4.
@@ -91,10 +96,14 @@ class MMIO:
         answer is lost: the register was perhaps read, and reads can have effects.
         """
         if length not in (1, 2, 4, 8):
-            raise Misuse(self._connection.board, f"registers are read by 1, 2, 4 or 8 bytes, not {length}")
+            raise Misuse(
+                self._connection.board, f"{self._subject}registers are read by 1, 2, 4 or 8 bytes, not {length}"
+            )
 
         if word_order not in ("little", "big"):
-            raise Misuse(self._connection.board, f"the word order is 'little' or 'big', not {word_order!r}")
+            raise Misuse(
+                self._connection.board, f"{self._subject}the word order is 'little' or 'big', not {word_order!r}"
+            )
 
         offset = self._check(offset, 8 if length == 8 else 4)
 
@@ -123,7 +132,7 @@ class MMIO:
         Raises `Misuse` before anything is sent when the value does not fit, or an `OutcomeUnknown` when the answer is
         lost; it is never written again.
         """
-        words = self._words_of(data, length, word_order)
+        words = words_of(*self._where, data, length, word_order)
         offset = self._check(offset, 4 * len(words))
 
         async with self._order.alone():
@@ -136,10 +145,10 @@ class MMIO:
         No other access through this process comes between the read and the write. Raises as `read` and `write`.
         """
         board = self._connection.board
-        mask, value = _integer(board, mask), _integer(board, value)
+        mask, value = integer(board, mask), integer(board, value)
 
         if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
-            raise OutOfRange(board, f"{value:#x} does not lie under the mask {mask:#x} of 32 bits")
+            raise OutOfRange(board, f"{self._subject}{value:#x} does not lie under the mask {mask:#x} of 32 bits")
 
         offset = self._check(offset, 4)
 
@@ -151,10 +160,10 @@ class MMIO:
 
     async def read_block(self, offset: int, count: int) -> Words:
         """Read `count` registers from byte `offset` on, many at a time; returns a uint32 array of shape (count,)."""
-        count = _integer(self._connection.board, count)
+        count = integer(self._connection.board, count)
 
         if count < 0:
-            raise OutOfRange(self._connection.board, f"cannot read {count} registers")
+            raise OutOfRange(self._connection.board, f"{self._subject}cannot read {count} registers")
 
         offset = self._check(offset, 4 * count)
         words = np.zeros(count, np.uint32)
@@ -179,7 +188,7 @@ class MMIO:
         `ordered=False` lets them overlap, which is faster and right for memories, where the order does not matter.
         Raises as `write`.
         """
-        values = self._block_of(words)
+        values = block_of(*self._where, words)
         offset = self._check(offset, 4 * len(values))
 
         async def store(index: int) -> None:
@@ -196,7 +205,9 @@ class MMIO:
         values = {}
 
         for offset, word in words.items():
-            (values[self._check(offset, 4)],) = self._words_of(_integer(self._connection.board, word), 4, "little")
+            (values[self._check(offset, 4)],) = words_of(
+                *self._where, integer(self._connection.board, word), 4, "little"
+            )
 
         async def store(offset: int) -> None:
             await self._store(offset, values[offset])
@@ -209,10 +220,12 @@ class MMIO:
 
         Polls after 1 ms at first and ever slower, to every 50 ms. Raises `DeadlineExceeded` after `timeout` seconds.
         """
-        mask, value = _integer(self._connection.board, mask), _integer(self._connection.board, value)
+        mask, value = integer(self._connection.board, mask), integer(self._connection.board, value)
 
         if not 0 < mask <= 0xFFFF_FFFF or value & ~mask:
-            raise Misuse(self._connection.board, f"no register can have {value:#x} under the mask {mask:#x}")
+            raise Misuse(
+                self._connection.board, f"{self._subject}no register can have {value:#x} under the mask {mask:#x}"
+            )
 
         word = await self.poll(offset, lambda word: word & mask == value, timeout)
 
@@ -222,8 +235,8 @@ class MMIO:
         last = "it never answered" if word is None else f"it is {word:#010x}"
         raise DeadlineExceeded(
             self._connection.board,
-            f"the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in {timeout:g} s; "
-            f"{last}",
+            f"{self._subject}the register at {self.base + offset:#x} did not become {value:#x} under {mask:#x} in "
+            f"{timeout:g} s; {last}",
         )
 
     async def poll(self, offset: int, until: Callable[[int], bool], timeout: float) -> int | None:
@@ -275,59 +288,32 @@ class MMIO:
 
     def _like(self, check: Callable[[], None] | None, order: SharedLock | None) -> "MMIO":
         return MMIO(
-            self._connection, self._windows, self.base, self.length, lasting=self._lasting, check=check, order=order
+            self._connection,
+            self._windows,
+            self.base,
+            self.length,
+            lasting=self._lasting,
+            check=check,
+            order=order,
+            name=self.name,
         )
 
     def _check(self, offset: int, length: int) -> int:
         """The offset as an integer that cannot wrap; raises unless the access lies in the window, and in our loop."""
         self._connection.check_loop()
-        offset = _integer(self._connection.board, offset)
+        offset = integer(self._connection.board, offset)
 
         if offset % 4:
-            raise Misaligned(self._connection.board, f"offset {offset:#x} is no multiple of 4")
+            raise Misaligned(self._connection.board, f"{self._subject}offset {offset:#x} is no multiple of 4")
 
         if offset < 0 or offset + length > self.length:
             raise OutOfRange(
                 self._connection.board,
-                f"{length} bytes at offset {offset:#x} do not lie in the {self.length:#x} bytes at {self.base:#x}",
+                f"{self._subject}{length} bytes at offset {offset:#x} do not lie in the {self.length:#x} bytes at "
+                f"{self.base:#x}",
             )
 
         return offset
-
-    def _words_of(self, data: object, length: int, word_order: WordOrder) -> list[int]:
-        if isinstance(data, bytes | bytearray | memoryview):
-            return self._block_of(data)
-
-        if length not in (4, 8):
-            raise Misuse(self._connection.board, f"an integer is written as 4 or 8 bytes, not {length}")
-
-        try:
-            value = operator.index(data)  # type: ignore[arg-type]
-        except TypeError:
-            raise Misuse(
-                self._connection.board, f"registers hold integers or bytes, not {type(data).__name__}"
-            ) from None
-
-        bits = 8 * length
-
-        if not -(1 << bits - 1) <= value < 1 << bits:
-            more = "; pass length=8 to write it as two words" if length == 4 and -(1 << 63) <= value < 1 << 64 else ""
-            raise OutOfRange(self._connection.board, f"{value} does not fit into {length} bytes{more}")
-
-        value %= 1 << bits
-        words = [value & 0xFFFF_FFFF, value >> 32][: length // 4]
-        return words if word_order == "little" else words[::-1]
-
-    def _block_of(self, words: Iterable[int] | npt.NDArray[np.integer] | bytes | bytearray | memoryview) -> list[int]:
-        if isinstance(words, bytes | bytearray | memoryview):
-            data = bytes(words)
-
-            if len(data) % 4 or not data:
-                raise Misaligned(self._connection.board, f"{len(data)} bytes are no whole number of 32-bit words")
-
-            return [int(word) for word in np.frombuffer(data, "<u4")]
-
-        return [word for value in words for word in self._words_of(value, 4, "little")]
 
     async def _load(self, offset: int) -> int:
         response = await self._access(
@@ -374,14 +360,19 @@ class MMIO:
                     problem = await connection.unknown_handle(server, str(window))
                 except StaleHandle as stale:
                     problem = stale
+                except ConnectionLostOutcomeUnknown as lost:
+                    if self._lasting:
+                        raise
+
+                    raise self._perhaps_nothing_there(lost, offset) from None
 
             if not isinstance(problem, StaleHandle) or (isinstance(problem, BoardRebooted) and not self._lasting):
                 raise problem
 
-
-def _integer(board: str, value: object) -> int:
-    """A Python integer: numpy's own wrap around in arithmetic, and past a bounds check."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise Misuse(board, f"{value!r} is no integer") from None
+    def _perhaps_nothing_there(self, lost: ConnectionLostOutcomeUnknown, offset: int) -> ConnectionLostOutcomeUnknown:
+        board = self._connection.board
+        problem = f"{self._subject}{str(lost).removeprefix(f'{board}: ')}"
+        where = f"{self.base + offset:#x}"
+        return ConnectionLostOutcomeUnknown(
+            board, f"{problem}; perhaps nothing answers at {where}: is its design loaded?"
+        )

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pynq_async import MMIO, RemoteDevice
-from pynq_async.errors import DeadlineExceeded, Misaligned, Misuse, OutOfRange
+from pynq_async.bitstream import SyntheticIp, synthetic_design
+from pynq_async.errors import BoardError, ConnectionLostOutcomeUnknown, DeadlineExceeded, Misaligned, Misuse, OutOfRange
 from pynq_async.sim import SimBoard
 
 from ..boards import simulated
@@ -51,6 +52,32 @@ async def test_integers_of_any_type_are_written_as_four_bytes(registers: MMIO, v
     await registers.write(0, value)
     assert await registers.read(0) == stored
     assert await registers.read(4) == 0
+
+
+async def test_errors_name_what_the_registers_belong_to(board: RemoteDevice) -> None:
+    mixer = board.mmio(BASE, 0x1000, name="audio/mixer")
+    assert f"{board.name} audio/mixer: 0x40000000" in repr(mixer)
+
+    for registers, name in ((mixer, "audio/mixer: "), (mixer.lane(), "audio/mixer: "), (board.mmio(BASE), "")):
+        for wrong, problem in (
+            (registers.read(0x3), "offset 0x3 is no multiple of 4"),
+            (registers.write(0x1000, 0), "4 bytes at offset 0x1000 do not lie in"),
+            (registers.write(0, 1 << 32), "4294967296 does not fit into 4 bytes"),
+            (registers.wait_for(0, 1, 1, timeout=0.01), "the register at 0x40000000 did not become 0x1"),
+        ):
+            with pytest.raises(BoardError, match=f"^{board.name}: {name}{problem}") as caught:
+                await wrong
+
+            assert caught.value.board == board.name
+
+
+async def test_a_connection_that_breaks_at_a_register_asks_whether_something_is_there() -> None:
+    known = synthetic_design({"leds": SyntheticIp("acme.com:user:leds:1.0", BASE)})
+
+    async with simulated(designs=known) as (_, board):
+        for wrong in (board.mmio(BASE, 0x1000, name="leds").read(0x10), board.mmio(BASE, 0x1000).write(0x20, 1)):
+            with pytest.raises(ConnectionLostOutcomeUnknown, match="perhaps nothing answers at 0x400000[12]0: is its"):
+                await wrong
 
 
 async def test_eight_bytes_are_two_words(sim: SimBoard, registers: MMIO) -> None:
