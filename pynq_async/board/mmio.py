@@ -26,7 +26,8 @@ from ..wire.channel import Connection
 from ..wire.locks import SharedLock
 from ..wire.methods import Method, Request, Response
 from .windows import Window, Windows
-from .words import WordOrder, block_of, integer, words_of
+from .words import WordOrder as WordOrder
+from .words import block_of, integer, words_of
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 

@@ -5,8 +5,8 @@ board's buffers alone frees what is in the list first, and closing the board fre
 """
 
 import re
+import warnings
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -45,6 +45,7 @@ class MemoryPool:
         self.pinned: set[BoardMemory] = set()
         self._live: WeakSet[BoardMemory] = WeakSet()
         self._discarded: deque[_Discarded] = deque()
+        self._unstopped: dict[BoardMemory, BoardError] = {}
         self._closed = False
 
     async def allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
@@ -111,11 +112,15 @@ class MemoryPool:
     async def quiesce(self) -> None:
         """Stop the hardware that uses memory of this board, while registers can still be reached."""
         for memory in list(self.pinned):
-            with suppress(BoardError):  # what cannot be stopped keeps its memory: it is not freed below
+            try:
                 await memory.quiesce()
+            except StaleHandle:
+                pass  # its server is gone, and the memory with it
+            except BoardError as error:  # what cannot be stopped keeps its memory: it is not freed below
+                self._unstopped[memory] = error
 
     async def close(self) -> None:
-        """Free everything that is allocated, but for what hardware goes on using."""
+        """Free everything that is allocated, but for what hardware goes on using: of that there is a warning."""
         self._closed = True
 
         async with self.connection.arbiter.buffers.alone():
@@ -131,6 +136,14 @@ class MemoryPool:
 
         async with self.connection.arbiter.buffers.alone():
             await to_the_end(self._free_discarded())
+
+        if kept := [memory for memory in self._unstopped if memory in self.pinned]:
+            warnings.warn(
+                f"{self.connection.board}: buffers stay allocated until the board server is restarted ({len(kept)}), as "
+                f"hardware that uses them could not be stopped: {self._unstopped[kept[0]]}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     async def _free_discarded(self) -> dict[str, BoardError]:
         """Free what is in the list, each exactly once; the caller holds the buffers alone.

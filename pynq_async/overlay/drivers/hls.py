@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from inspect import Signature
 from typing import Any
 
@@ -15,6 +16,7 @@ from .hls_arguments import Word, bind, signature
 
 _SHARE = 0.9  # of the time is an interrupt waited for; then the kernel is looked at, since one may have been lost
 _QUIET = 5.0  # seconds that freeing a buffer waits for the kernel that works on it
+_SHORT = 0.2  # ... if a wait for it was in vain already
 
 
 class HlsKernel(DefaultIP):
@@ -22,9 +24,11 @@ class HlsKernel(DefaultIP):
 
     ::
 
-        dot = overlay.dot_0
-        product = await dot.call(a, b, count=1000)      # `a` and `b` are buffers; gives the function's return value
-        largest = await dot.get("largest")              # what it returned through a pointer
+        scale = overlay.scale_0
+        await source.sync_to_device()                   # a call does not sync buffers, a DMA transfer does
+        total = await scale.call(source, target, n=16)  # gives the function's return value
+        await target.sync_from_device()
+        largest = await scale.get("largest")            # what it returned through a pointer
 
         resize = overlay.resize_accel_0                 # a kernel with streams is started before its data comes
         await resize.start(480, 640, dst_rows=240, dst_cols=320)
@@ -32,7 +36,8 @@ class HlsKernel(DefaultIP):
         await resize.wait(timeout=1.0)
 
     Arguments are integers, numpy scalars (`numpy.float32` and `float64` go as their bits), and buffers where the
-    function takes a pointer. What a kernel is given stays allocated until it has finished: freeing waits for that.
+    function takes a pointer. What a kernel is given stays allocated until it has finished: freeing waits for that, 5 s
+    in all, and raises `DeadlineExceeded` while the kernel still runs.
 
     The board server loads a register twice for one read, and AP_DONE is cleared by the first load. So the end of a run
     is seen by AP_IDLE, which stays; the kernel's interrupt, where it has one, says when to look.
@@ -52,6 +57,7 @@ class HlsKernel(DefaultIP):
         # Whether a run may be under way, or not acknowledged. Who used the board before may have left a chained one.
         self._unfinished = self._chained
         self._restarting = False
+        self._patience = _QUIET  # of who frees a buffer; there is none left once one has waited
         self._pinned: list[Callable[[], None]] = []
         self._pin = self.interrupts.get(hls.INTERRUPT_PIN)
         self._pin_enabled = False
@@ -70,8 +76,10 @@ class HlsKernel(DefaultIP):
         """Write the arguments, start the kernel and wait until it has finished.
 
         Without any argument the registers stay as they are; one called `timeout` goes by position. Returns the
-        function's return value as an unsigned integer, or None if it has none. Calls of several tasks come one after
-        another. After a timeout or a cancellation the kernel is still running: hardware cannot be stopped.
+        function's return value as an unsigned integer, or None if it has none. Buffers are not synced: await
+        `sync_to_device` of what the kernel reads before, and `sync_from_device` of what it writes after. Calls of
+        several tasks come one after another. After a timeout or a cancellation the kernel is still running: hardware
+        cannot be stopped.
 
         Raises `Misuse` for arguments that cannot be right, before any register is touched, `Misuse` when an earlier run
         is still under way, and `DeadlineExceeded` when this one takes longer than `timeout` seconds.
@@ -157,7 +165,7 @@ class HlsKernel(DefaultIP):
 
         try:
             for buffer in buffers:
-                self._pinned.append(buffer.pin(self._quiesce))
+                self._pinned.append(buffer.pin(partial(self._quiesce, buffer.physical_address)))
 
             for offset, word in words:
                 await registers.write(offset, word)
@@ -167,6 +175,7 @@ class HlsKernel(DefaultIP):
 
         # From here on it may be running, whatever comes of the write.
         self._unfinished, self._restarting = True, bool(command & hls.AUTO_RESTART)
+        self._patience = _QUIET
         await registers.write(hls.CTRL, command)
 
     async def _stop_restarting(self) -> None:
@@ -183,6 +192,7 @@ class HlsKernel(DefaultIP):
         word = await self.mmio.poll(hls.CTRL, self._is_over, end - anyio.current_time())
 
         if word is None or not self._is_over(word):
+            self._patience = min(self._patience, _SHORT)
             last = "it never answered" if word is None else f"its CTRL register is {word:#x}"
             raise DeadlineExceeded(self.board.name, f"{self.name} did not finish in {timeout:g} s; {last}")
 
@@ -219,8 +229,8 @@ class HlsKernel(DefaultIP):
         self._unfinished = False
         self._unpin()
 
-    async def _quiesce(self) -> None:
-        """Wait until the kernel works on no buffer any more."""
+    async def _quiesce(self, address: int) -> None:
+        """Wait until the kernel works on no buffer any more; for one that hangs, once and not for each buffer."""
         async with self._runs:
             if not self._unfinished:
                 return
@@ -229,10 +239,29 @@ class HlsKernel(DefaultIP):
                 if self._restarting:
                     await self._stop_restarting()
 
-                await self._until_over(_QUIET)
+                if not await self._ends_at_last():
+                    raise DeadlineExceeded(
+                        self.board.name,
+                        f"{self.name} still runs and may use the buffer at {address:#x}, which was to be freed and "
+                        "stays allocated; load the overlay again to stop it",
+                    )
+
                 await self._acknowledge()
             except StaleHandle:  # the kernel itself is no more
                 self._unpin()
+
+    async def _ends_at_last(self) -> bool:
+        patience, self._patience = self._patience, 0.0
+
+        if not patience:
+            return self._is_over(await self.read(hls.CTRL))
+
+        try:
+            await self._until_over(patience)
+        except DeadlineExceeded:
+            return False
+
+        return True
 
     def _unpin(self) -> None:
         pinned, self._pinned = self._pinned, []

@@ -38,7 +38,12 @@ def bind(
     try:
         values = signature(arguments).bind(*positional, **named).args
     except TypeError as error:
-        raise Misuse(board.name, f"{kernel}{signature(arguments)}: {error}") from None
+        # Python names an unknown argument only when none is missing.
+        unknown = [
+            name for name in named if name not in signature(arguments).parameters and repr(name) not in str(error)
+        ]
+        more = f", and there is no argument {', '.join(map(repr, unknown))}" if unknown else ""
+        raise Misuse(board.name, f"{kernel}{signature(arguments)}: {error}{more}") from None
 
     words: list[Word] = []
 

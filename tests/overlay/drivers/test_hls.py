@@ -30,6 +30,7 @@ from pynq_async.errors import (
 )
 from pynq_async.hardware import hls
 from pynq_async.overlay import HlsKernel
+from pynq_async.overlay.drivers import hls as hls_driver
 from pynq_async.sim import KernelCall, SimBoard, SimDesign
 from tests.boards import begun, settled, simulated
 from tests.overlay.designs import design, firmware
@@ -207,6 +208,9 @@ async def test_arguments_that_cannot_be_right_are_refused_before_any_register_is
         with pytest.raises(Misuse, match="missing a required argument: 'x'"):
             await kernel.start(1)
 
+        with pytest.raises(Misuse, match="missing a required argument: 'x', and there is no argument 'm', 'n'"):
+            await kernel.start(1, m=16, n=1)
+
         with pytest.raises(Misuse, match="too many positional arguments"):
             await kernel.auto_restart(True, 1, 2, 3, 4, 5, 6)
 
@@ -313,15 +317,16 @@ async def test_a_cancelled_call_leaves_the_kernel_running_and_its_buffers_alloca
 async def test_the_buffers_of_a_kernel_that_never_ends_stay_until_the_design_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pynq_async.overlay.drivers.hls._QUIET", 0.02)
+    monkeypatch.setattr(hls_driver, "_QUIET", 0.02)
 
-    async with loaded(COPY, None) as (sim, board, kernel):
+    async with loaded(COPY, Gate()) as (sim, board, kernel):
         buffer = await board.allocate(16)
+        await kernel.start(buffer, buffer, 16)
+        address = buffer.physical_address
 
-        with pytest.warns(RuntimeWarning, match="without a function"):
-            await kernel.start(buffer, buffer, 16)
-
-        with pytest.raises(DeadlineExceeded, match="kernel did not finish"):
+        with pytest.raises(
+            DeadlineExceeded, match=f"kernel still runs and may use the buffer at {address:#x}, .* load"
+        ):
             await buffer.free()
 
         assert not buffer.freed
@@ -331,6 +336,66 @@ async def test_the_buffers_of_a_kernel_that_never_ends_stay_until_the_design_is_
 
         with pytest.raises(DesignReplaced):
             await kernel.wait()
+
+
+@pytest.mark.parametrize("seen_hanging", [False, True])
+async def test_a_kernel_that_hangs_is_waited_for_once_and_not_for_each_buffer(
+    seen_hanging: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hls_driver, "_QUIET", 60.0 if seen_hanging else 0.3)
+    monkeypatch.setattr(hls_driver, "_SHORT", 0.05)
+    gate = Gate()
+
+    async with loaded(COPY, gate) as (sim, board, kernel):
+        a, b, c = [await board.allocate(16) for _ in range(3)]
+        await kernel.start(a, b, c)
+
+        if seen_hanging:
+            with pytest.raises(DeadlineExceeded, match="did not finish"):
+                await kernel.wait(timeout=0.02)
+
+        with pytest.raises(DeadlineExceeded, match="still runs"):
+            await a.free()
+
+        reads = sim.counters.calls["mmio.read"]
+
+        for buffer in (b, c):
+            with pytest.raises(DeadlineExceeded, match="still runs"):
+                await buffer.free()
+
+        assert sim.counters.calls["mmio.read"] == reads + 2, "one look each"
+
+        with pytest.warns(
+            RuntimeWarning,
+            match=r"buffers stay allocated until the board server is restarted \(3\), .* kernel still runs",
+        ) as warned:
+            await board.aclose()
+
+        assert len(warned) == 1
+        assert sim.counters.calls["mmio.read"] == reads + 5
+        assert sim.counters.live_buffers == 3
+        await sim.restart()
+
+
+async def test_a_kernel_that_was_slow_once_is_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hls_driver, "_SHORT", 0.0)
+    gate = Gate(copy)
+
+    async with loaded(COPY, gate) as (sim, board, kernel):
+        buffer = await board.allocate(16)
+        await kernel.start(buffer, buffer, 16)
+
+        with pytest.raises(DeadlineExceeded):
+            await kernel.wait(timeout=0.02)
+
+        gate.open = True
+        await kernel.wait()
+        gate.open = False
+        await kernel.start(buffer, buffer, 16)
+        free = asyncio.create_task(buffer.free())
+        await begun(sim, "mmio.read", sim.counters.calls["mmio.read"] + 2)
+        gate.open = True
+        await free
 
 
 @pytest.mark.parametrize("entry", [ADD, CHAINED], ids=["hs", "chain"])
