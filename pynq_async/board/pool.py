@@ -139,8 +139,8 @@ class MemoryPool:
 
         if kept := [memory for memory in self._unstopped if memory in self.pinned]:
             warnings.warn(
-                f"{self.connection.board}: buffers stay allocated until the board server is restarted ({len(kept)}), as "
-                f"hardware that uses them could not be stopped: {self._unstopped[kept[0]]}",
+                f"{self.connection.board}: buffers stay allocated until the board server is restarted ({len(kept)}), "
+                f"as hardware that uses them could not be stopped: {self._unstopped[kept[0]]}",
                 RuntimeWarning,
                 stacklevel=2,
             )
