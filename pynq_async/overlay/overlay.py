@@ -207,7 +207,7 @@ class Overlay(DefaultHierarchy):
             board=self.board,
             name=name,
             type=entry["type"],
-            mmio=self.board.mmio(address, size, check=lambda: self._check(name, place)),
+            mmio=self.board.mmio(address, size, name=name, check=lambda: self._check(name, place)),
             parameters=entry.get("parameters") or {},
             registers=entry.get("registers") or {},
             interrupts=self._pins_of(entry),

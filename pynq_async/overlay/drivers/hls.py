@@ -54,8 +54,8 @@ class HlsKernel(DefaultIP):
         self.results = {name: one for name, one in described.items() if not one.writable}
         self._chained = hls.is_chained(description.registers)
         self._runs = asyncio.Lock()
-        # Whether a run may be under way, or not acknowledged. Who used the board before may have left a chained one.
-        self._unfinished = self._chained
+        # Whether a run may be under way, or not acknowledged. Who used the board before may have left one.
+        self._unfinished = True
         self._restarting = False
         self._patience = _QUIET  # of who frees a buffer; there is none left once one has waited
         self._pinned: list[Callable[[], None]] = []
@@ -85,6 +85,7 @@ class HlsKernel(DefaultIP):
         is still under way, and `DeadlineExceeded` when this one takes longer than `timeout` seconds.
         """
         words, buffers = self._bound(args, kwargs)
+        self._check_seconds(timeout)
 
         async with self._runs:
             await self._begin(words, buffers, hls.AP_START)
@@ -114,14 +115,23 @@ class HlsKernel(DefaultIP):
 
         Raises `DeadlineExceeded` after `timeout` seconds, `Misuse` when it restarts by itself.
         """
+        self._check_seconds(timeout)
+
         if self._restarting:
             raise Misuse(
                 self.board.name, f"{self.name} starts over and over and never ends; await auto_restart(False) first"
             )
 
-        async with self._runs:
-            await self._until_over(timeout)
+        end = anyio.current_time() + timeout
+
+        if not await self._had_turn(timeout):
+            raise DeadlineExceeded(self.board.name, f"{self.name} did not finish in {timeout:g} s: a call is under way")
+
+        try:
+            await self._until_over(timeout, end)
             await self._acknowledge()
+        finally:
+            self._runs.release()
 
     async def done(self) -> bool:
         """Whether the last run has finished; True before the first."""
@@ -182,14 +192,16 @@ class HlsKernel(DefaultIP):
         await self.write(hls.CTRL, 0)
         self._restarting = False
 
-    async def _until_over(self, timeout: float) -> None:
+    async def _until_over(self, timeout: float, end: float | None = None) -> None:
         await self._ready()
-        end = anyio.current_time() + timeout
+        end = anyio.current_time() + timeout if end is None else end
+        left = end - anyio.current_time()
 
-        if self._pin is not None and await self._interrupted(self._pin, _SHARE * timeout):
+        if self._pin is not None and left > 0 and await self._interrupted(self._pin, _SHARE * left):
             return
 
-        word = await self.mmio.poll(hls.CTRL, self._is_over, end - anyio.current_time())
+        left = end - anyio.current_time()
+        word = await (self.mmio.poll(hls.CTRL, self._is_over, left) if left > 0 else self.read(hls.CTRL))
 
         if word is None or not self._is_over(word):
             self._patience = min(self._patience, _SHORT)
@@ -231,28 +243,32 @@ class HlsKernel(DefaultIP):
 
     async def _quiesce(self, address: int) -> None:
         """Wait until the kernel works on no buffer any more; for one that hangs, once and not for each buffer."""
-        async with self._runs:
-            if not self._unfinished:
-                return
+        patience, self._patience = self._patience, 0.0
+        end = anyio.current_time() + patience
+        still_runs = DeadlineExceeded(
+            self.board.name,
+            f"{self.name} still runs and may use the buffer at {address:#x}, which was to be freed and stays "
+            "allocated; load the overlay again to stop it",
+        )
 
-            try:
+        if not await self._had_turn(patience):
+            raise still_runs
+
+        try:
+            if self._unfinished:
                 if self._restarting:
                     await self._stop_restarting()
 
-                if not await self._ends_at_last():
-                    raise DeadlineExceeded(
-                        self.board.name,
-                        f"{self.name} still runs and may use the buffer at {address:#x}, which was to be freed and "
-                        "stays allocated; load the overlay again to stop it",
-                    )
+                if not await self._ends_at_last(max(end - anyio.current_time(), 0)):
+                    raise still_runs
 
                 await self._acknowledge()
-            except StaleHandle:  # the kernel itself is no more
-                self._unpin()
+        except StaleHandle:  # the kernel itself is no more
+            self._unpin()
+        finally:
+            self._runs.release()
 
-    async def _ends_at_last(self) -> bool:
-        patience, self._patience = self._patience, 0.0
-
+    async def _ends_at_last(self, patience: float) -> bool:
         if not patience:
             return self._is_over(await self.read(hls.CTRL))
 
@@ -262,6 +278,24 @@ class HlsKernel(DefaultIP):
             return False
 
         return True
+
+    async def _had_turn(self, seconds: float) -> bool:
+        """Wait until no other task is at the kernel; gives whether that came in time, and the turn is ours."""
+        if not self._runs.locked():
+            await self._runs.acquire()
+            return True
+
+        try:
+            async with asyncio.timeout(seconds):
+                await self._runs.acquire()
+        except TimeoutError:
+            return False
+
+        return True
+
+    def _check_seconds(self, timeout: object) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise Misuse(self.board.name, f"{self.name}: the timeout is a number of seconds, not {timeout!r}")
 
     def _unpin(self) -> None:
         pinned, self._pinned = self._pinned, []
