@@ -5,15 +5,14 @@ from collections.abc import Iterable
 
 import anyio
 
-from ..concurrency import for_each
+from ..concurrency import Pauses, Turns, for_each
 from ..errors import BoardError, ConnectionLost
 from ..hardware import axi_intc as intc
 from ..wire.channel import Connection, Server
-from .interrupt_line import Check, Line, Turns
+from .interrupt_line import Check, EventWaiter, Line
 from .mmio import MMIO
 from .windows import Windows
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _WIDTH = 8  # controllers looked at together
 _BOTH = intc.MASTER_ENABLE | intc.HARDWARE_ENABLE
 
@@ -26,7 +25,7 @@ class Poller:
         self._windows = windows
         self._controllers: dict[tuple[str, int], Controller] = {}
         self._turns = Turns(self._round)
-        self._pause = _FIRST_PAUSE
+        self._pauses = Pauses()
         self._newcomer = asyncio.Event()
 
     def input(self, address: int, index: int, *, edge: bool) -> "Input":
@@ -41,36 +40,35 @@ class Poller:
         controller = self._controllers[boot, address]
         return Input(self, controller, controller.line(index, edge=edge))
 
-    async def wait(self, line: Line, check: Check | None) -> None:
+    async def wait(self, line: Line[EventWaiter], check: Check | None) -> None:
         """Wait for the next event of a line of one of the controllers."""
-        self._pause = _FIRST_PAUSE
+        self._pauses.restart()
         self._newcomer.set()
-        await line.wait(self._turns, check)
+        await line.wait(self._turns, EventWaiter(check))
 
     def fail(self, error: BoardError) -> None:
         """End every wait with an error."""
         for controller in self._controllers.values():
             controller.fail(error)
 
-    async def _round(self) -> None:
+    async def _round(self, _: EventWaiter) -> None:
         """Pause unless somebody new is waiting, and look at every controller once."""
-        with anyio.move_on_after(self._pause):
+        with anyio.move_on_after(self._pauses.next()):
             await self._newcomer.wait()
 
         self._newcomer.clear()
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         busy = [controller for controller in self._controllers.values() if controller.waited_for]
         await for_each(busy, self._look, width=_WIDTH)
 
     async def _look(self, controller: "Controller") -> None:
         if await controller.look():
-            self._pause = _FIRST_PAUSE
+            self._pauses.restart()
 
 
 class Input:
     """One input of a controller."""
 
-    def __init__(self, poller: Poller, controller: "Controller", line: Line) -> None:
+    def __init__(self, poller: Poller, controller: "Controller", line: Line[EventWaiter]) -> None:
         self._poller = poller
         self._controller = controller
         self._line = line
@@ -97,8 +95,8 @@ class Controller:
     def __init__(self, connection: Connection, windows: Windows, address: int) -> None:
         self._connection = connection
         self._registers = MMIO(connection, windows, address, intc.SIZE, check=self._check)
-        self.being_enabled = Line(once=False)
-        self._lines: dict[int, Line] = {}
+        self.being_enabled: Line[EventWaiter] = Line(once=False)
+        self._lines: dict[int, Line[EventWaiter]] = {}
         self._enabled: tuple[Server, int, int] | None = None
 
     @property
@@ -111,7 +109,7 @@ class Controller:
         """Whether the inputs are listened to, as far as is known without asking."""
         return self._enabled == self._life
 
-    def line(self, index: int, *, edge: bool) -> Line:
+    def line(self, index: int, *, edge: bool) -> Line[EventWaiter]:
         """The input number `index`."""
         line = self._lines.setdefault(index, Line(once=edge))
         line.once = edge  # another design may have it otherwise

@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 
-from ..concurrency import for_each
+from ..concurrency import Pauses, for_each
 from ..errors import (
     BoardRebooted,
     ConnectionLostOutcomeUnknown,
@@ -34,7 +34,6 @@ Words: TypeAlias = npt.NDArray[np.uint32]
 _LONGEST = 1 << 31  # the server keeps offsets in a C int
 _HIGHEST = 1 << 63  # beyond it the server's mmap fails without a word
 _WIDTH = 16  # register calls of one block under way at once
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class MMIO:
@@ -246,7 +245,7 @@ class MMIO:
         Returns what was read last, which may not be what was waited for; None when nothing was read in time.
         """
         end = anyio.current_time() + timeout
-        pause = _FIRST_PAUSE
+        pauses = Pauses()
         word = None
 
         with anyio.move_on_after(timeout):
@@ -256,8 +255,7 @@ class MMIO:
                 if until(word):
                     break
 
-                await anyio.sleep(min(pause, max(end - anyio.current_time(), 0)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await anyio.sleep(min(pauses.next(), max(end - anyio.current_time(), 0)))
 
         return word
 

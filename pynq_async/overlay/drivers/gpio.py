@@ -10,7 +10,7 @@ from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_gpio as regs
 from ..ip import DefaultIP, IpDescription
 from .gpio_port import Direction, Port, parameter
-from .watch import Waiter, Watch
+from .watch import ValueWaiter, Watch
 
 
 class Wires:
@@ -121,7 +121,7 @@ class Wires:
         if self._in_place & self._port.outputs:
             raise Misuse(self._port.board, f"{self} has outputs among its wires: only inputs can be waited for")
 
-        waiter = Waiter(self._port.number, lambda word: holds(self._own(word)))
+        waiter = ValueWaiter(self._port.number, lambda word: holds(self._own(word)))
         await self._port.listen(self._in_place)
 
         if not await self._watch.wait(waiter, timeout):

@@ -8,7 +8,7 @@ from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_timer as regs
 from ..ip import DefaultIP, IpDescription
 from .timer_counter import Counter
-from .watch import Waiter, Watch
+from .watch import ValueWaiter, Watch
 
 _PWM = regs.PWMA | regs.GENT | regs.ARHT | regs.UDT
 
@@ -80,7 +80,7 @@ class Timer:
         By interrupt where the design has one, else by polling. Several tasks that wait at once all get the same event,
         and several events before a wait count as one. Raises `DeadlineExceeded` after `timeout` seconds.
         """
-        if not await self._watch.wait(Waiter(self._counter.index, bool), timeout):
+        if not await self._watch.wait(ValueWaiter(self._counter.index, bool), timeout):
             raise DeadlineExceeded(self._ip.board.name, f"{self} did not expire in {timeout:g} s; was it started?")
 
         self._counter.expired = False
