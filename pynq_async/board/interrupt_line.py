@@ -95,12 +95,12 @@ class Line(Generic[W]):
 
         self.waiting.clear()
 
-    def fail(self, error: BoardError) -> None:
-        """End every wait with an error."""
-        for waiter in self.waiting:
+    def fail(self, error: BoardError, whose: Callable[[W], bool] = lambda _: True) -> None:
+        """End every wait, or some, with an error."""
+        for waiter in filter(whose, self.waiting):
             waiter.fail(error)
 
-        self.waiting.clear()
+        self.waiting = [waiter for waiter in self.waiting if not waiter.done]
 
     def forget(self) -> None:
         """Nothing came yet: the input belongs to another design now."""
