@@ -1,11 +1,14 @@
 """The few shapes of concurrency that asyncio and anyio do not bring."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
+
+from .errors import Misuse
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -72,6 +75,28 @@ async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) ->
             coroutine.close()  # one that was not begun when the other failed
 
     return results[0], results[1]
+
+
+def deadline(board: str, timeout: float) -> float:
+    """When `timeout` seconds from now are over, by anyio's clock; raises `Misuse` unless it is a number."""
+    try:
+        end = anyio.current_time() + timeout
+    except TypeError:
+        end = math.nan
+
+    if math.isnan(end):
+        raise Misuse(board, f"a timeout is a number of seconds, not {timeout!r}")
+
+    return end
+
+
+async def acquired(lock: asyncio.Lock, timeout: float) -> bool:
+    """Wait for a lock for at most `timeout` seconds; returns whether it is ours now. A free one needs no time."""
+    with anyio.move_on_after(timeout):
+        await lock.acquire()
+        return True
+
+    return False
 
 
 class Waiter:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from ..bitstream import Design
+from ..concurrency import deadline
 from ..errors import BoardError, DeadlineExceeded, NotOpen, NotSupported, OutOfRange
 from ..hardware import axi_intc as intc
 from ..wire.channel import Connection
@@ -62,6 +63,9 @@ class InterruptPin:
         self, timeout: float | None, work: Callable[[Check | None], Awaitable[None]], nothing: str
     ) -> None:
         self._interrupts.admit()
+
+        if timeout is not None:
+            deadline(self._interrupts.board, timeout)
 
         try:
             async with asyncio.timeout(timeout):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from ...board.interrupts import InterruptPin
+from ...concurrency import deadline
 from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_timer as regs
 from ..ip import DefaultIP, IpDescription
@@ -74,12 +75,16 @@ class Timer:
         """Stop counting; the counter keeps its value."""
         await self._counter.stop()
 
-    async def wait(self, timeout: float) -> None:
+    async def wait(self, timeout: float | None) -> None:
         """Wait until the timer has expired, or captured, since it was started or last waited for.
 
         By interrupt where the design has one, else by polling. Several tasks that wait at once all get the same event,
-        and several events before a wait count as one. Raises `DeadlineExceeded` after `timeout` seconds.
+        and several events before a wait count as one. Raises `DeadlineExceeded` after `timeout` seconds; with 0 it
+        looks once, with None it waits for ever.
         """
+        if timeout is not None:
+            deadline(self._ip.board.name, timeout)
+
         if not await self._watch.wait(ValueWaiter(self._counter.index, bool), timeout):
             raise DeadlineExceeded(self._ip.board.name, f"{self} did not expire in {timeout:g} s; was it started?")
 

@@ -14,20 +14,29 @@ Arm = Callable[[Collection[int]], Awaitable[bool]]
 
 
 class ValueWaiter(Waiter):
-    """One task's wait until the value called `key` is as it wants it; `value` is what was seen last."""
+    """One task's wait until the value called `key` is as it wants it.
+
+    Attributes:
+        value: what was seen last.
+        held: whether it was as wanted.
+        once: whether one look is all there is time for.
+    """
 
     def __init__(self, key: int, holds: Callable[[int], bool]) -> None:
         super().__init__()
         self.key = key
         self.value: int | None = None
+        self.held = False
+        self.once = False
         self._holds = holds
 
     def see(self, value: int) -> None:
         """Take note of a value."""
         if not self.done:
             self.value = value
+            self.held = self._holds(value)
 
-            if self._holds(value):
+            if self.held or self.once:
                 self.end()
 
 
@@ -54,18 +63,22 @@ class Watch:
         self._resting: anyio.CancelScope | None = None
         self._pauses = Pauses()
 
-    async def wait(self, waiter: ValueWaiter, timeout: float) -> bool:
-        """Wait until `waiter` is done; returns whether it is before `timeout` seconds are over."""
+    async def wait(self, waiter: ValueWaiter, timeout: float | None) -> bool:
+        """Wait for what `waiter` wants; returns whether it was seen before `timeout` seconds are over.
+
+        With 0 it looks once; with None there is no end.
+        """
+        waiter.once = timeout is not None and timeout <= 0
         self._look_again = True
         self._pauses.restart()
 
         if self._resting is not None:
             self._resting.cancel()
 
-        with anyio.move_on_after(timeout):
+        with anyio.move_on_after(None if waiter.once else timeout):
             await self._turns.until_done(waiter)
 
-        return waiter.done
+        return waiter.held
 
     async def _round(self, leader: ValueWaiter) -> None:
         """Look for all, and rest until there may be something new unless the one who looks has what it wants."""
