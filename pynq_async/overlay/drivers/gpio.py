@@ -161,9 +161,8 @@ class Channel(Wires):
             picked = range(0)
 
         wires = range(picked, picked + 1) if isinstance(picked, int) else picked
-        beyond = isinstance(index, slice) and any(
-            end is not None and end > self.width for end in (index.start, index.stop)
-        )
+        ends = (index.start, index.stop) if wires and isinstance(index, slice) else ()
+        beyond = any(end is not None and end > self.width for end in ends)
 
         if not wires or wires.step != 1 or beyond:
             raise OutOfRange(
@@ -190,8 +189,10 @@ class AxiGPIO(DefaultIP):
         await leds.channel1[0:2].on()
         await buttons.channel1[0].wait_for_value(1, timeout=5)
 
-    Width and direction of a channel are what the design says. Outputs that another program writes as well are not
-    followed: a write of some wires leaves the others as this driver knows them.
+    Width and direction of a channel are what the design says. The driver keeps what it wrote and which interrupts it
+    enabled, and does not follow anyone else: a write of some wires sets the others back to what it knows, and who else
+    acknowledges an interrupt takes it away. So drive and wait through one `Overlay`: a second one of the same design is
+    someone else, in the same program too.
 
     Attributes:
         channel1: the first channel.

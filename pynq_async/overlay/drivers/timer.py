@@ -102,6 +102,9 @@ class AxiTimer(DefaultIP):
         await timer.timer0.wait(timeout=1)
         await timer.pwm(period=20e-3, duty=0.075)
 
+    The driver keeps what it told the timers, and an expiry is for those who wait through it. So use a timer through one
+    `Overlay`: a second one of the same design takes its expiries away, in the same program too.
+
     Attributes:
         timer0: the first timer.
         timer1: the second one; raises `NotInDesign` where there is none.

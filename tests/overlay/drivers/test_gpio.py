@@ -182,7 +182,7 @@ async def test_what_cannot_be_right_is_refused_before_anything_is_sent() -> None
             with pytest.raises(error, match=words):
                 await act()
 
-        for index in (4, -5, slice(0, 5), slice(2, 2), slice(0, 4, 2), slice(3, 1), "x", None):
+        for index in (4, -5, slice(0, 5), slice(2, 2), slice(0, 4, 2), slice(3, 1), slice(0, "a"), "x", None):
             with pytest.raises(OutOfRange, match="gpio.channel1 has wires 0 to 3, one or in a row, not"):
                 leds[index]  # type: ignore[index]
 
