@@ -1,8 +1,8 @@
 """One direction of an AXI VDMA: its mode, its frame stores, starting and stopping."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...board.device import RemoteDevice
 from ...board.mmio import MMIO
-from ...concurrency import to_the_end
+from ...concurrency import acquired, deadline, to_the_end
 from ...errors import (
     BoardError,
     BoardRebooted,
@@ -194,6 +194,21 @@ class VdmaChannel:
     async def running(self) -> bool:
         """Whether the hardware runs; one read of VDMASR."""
         return not await self._mmio.read(self.registers.status) & regs.HALTED
+
+    @asynccontextmanager
+    async def _one_frame(self, timeout: float) -> AsyncIterator[float]:
+        """Be the one task that moves a frame; yields when the time for it is over."""
+        end = deadline(self.board.name, timeout)
+
+        if not await acquired(self._busy, timeout):
+            raise DeadlineExceeded(
+                self.board.name, f"{self}: another task still reads or writes a frame after {max(timeout, 0):g} s"
+            )
+
+        try:
+            yield end
+        finally:
+            self._busy.release()
 
     async def _prepare(self) -> None:
         """Bring to the board what is in the frame stores at first."""
