@@ -212,7 +212,7 @@ class MMIO:
         async def store(offset: int) -> None:
             await self._store(offset, values[offset])
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             await for_each(values, store, width=1 if ordered else min(len(values), _WIDTH))
 
     async def wait_for(self, offset: int, mask: int, value: int, timeout: float) -> int:

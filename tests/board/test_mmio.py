@@ -381,6 +381,26 @@ async def test_a_window_is_checked_before_each_access() -> None:
         assert sim.memory.load(BASE) == 1
 
 
+async def test_writing_many_keeps_the_order_of_its_lane(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 0x1000)
+    await window.read()
+    lane = window.lane()
+    seen: list[int] = []
+
+    def see(_: int, word: int) -> int:
+        seen.append(word)
+        return word
+
+    sim.on_write(BASE, see, 16)
+    sim.faults.delay("mmio.write", 0.002)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(lane.write_many({0: 1, 4: 2, 8: 3}))
+        group.create_task(lane.write(12, 4))
+
+    assert seen == [1, 2, 3, 4]
+
+
 async def test_lanes_of_a_window_overlap_and_each_keeps_its_order(sim: SimBoard, board: RemoteDevice) -> None:
     window = board.mmio(BASE, 0x1000)
     await window.read()

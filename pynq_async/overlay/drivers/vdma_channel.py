@@ -161,8 +161,10 @@ class VdmaChannel:
             )
 
         async with self._turn:
-            if self._frames:
+            if self._started:
                 return
+
+            await to_the_end(self._release())  # frame stores of a server that is gone
 
             try:
                 for _ in range(_STORES):
@@ -273,17 +275,21 @@ class VdmaChannel:
         mode = self._given_mode()
 
         if not self._started:
+            self._check_frames()
             raise Misuse(self.board.name, f"{self} is not started; await start() first")
 
         return mode
 
-    def _check(self) -> None:
-        """Raise when the frame stores are not there any more."""
-        if not self._started:
-            raise HardwareError(self.board.name, f"{self} was stopped")
-
+    def _check_frames(self) -> None:
         for frame in self._frames:
             self.board.check_buffer(frame)
+
+    def _check(self) -> None:
+        """Raise when the frame stores are not there any more."""
+        self._check_frames()
+
+        if not self._started:
+            raise HardwareError(self.board.name, f"{self} was stopped")
 
     async def _status(self) -> int:
         """Read VDMASR; raises `HardwareError` when the channel has halted."""
