@@ -121,7 +121,7 @@ async def test_every_error_names_the_device_that_was_waited_through() -> None:
         await made.waited(4)
 
         def fault(address: int, _: int) -> int:
-            raise BusError(address)
+            raise BusError(address, "a fault")
 
         made.sim.on_read(OUTER + intc.ISR, fault)
 

@@ -48,9 +48,9 @@ class AxiIIC(DefaultIP):
     async def send(self, address: SupportsIndex, data: Iterable[int], *, timeout: float = 1.0) -> None:
         """Write one or more bytes to the device at a 7-bit address.
 
-        `timeout` is for each step: until the bus is free of other masters and of our own tasks, and while nothing
-        moves. Raises `Misuse` before anything is sent, `HardwareError` when the device does not acknowledge or another
-        master interferes, `DeadlineExceeded`.
+        `timeout` is for each step, once it is this call's turn among those of our tasks: until the bus is free, and
+        while nothing moves. Raises `Misuse` before anything is sent, `HardwareError` when the device does not
+        acknowledge or another master interferes, `DeadlineExceeded`.
         """
         head, content = self._head(address), self._bytes(data)
         program = [regs.START | head, *content[:-1], regs.STOP | content[-1]]
@@ -100,9 +100,19 @@ class AxiIIC(DefaultIP):
             return await self._take(count, head, timeout, written=True)
 
     async def wait(self, timeout: float = 1.0) -> None:
-        """Wait until the bus is free, of our own tasks as well; raises `DeadlineExceeded`. With 0 it looks once."""
-        async with self._alone(timeout) as end:
-            await self._until_free(end, timeout)
+        """Wait until our other tasks have had their turn and the bus is free; with 0 it looks once.
+
+        Raises `DeadlineExceeded` after `timeout` seconds. Transactions of other tasks may begin meanwhile.
+        """
+        end = deadline(self.board.name, timeout)
+
+        if not await acquired(self._bus, timeout):
+            raise DeadlineExceeded(
+                self.board.name, f"{self.name}: another task still uses the bus after {max(timeout, 0):g} s"
+            )
+
+        self._bus.release()
+        await self._until_free(end, timeout)
 
     async def reset(self) -> None:
         """Reset the core: it lets go of the bus, and its outputs (`GPO`) and timing are as the design says again."""
@@ -135,8 +145,10 @@ class AxiIIC(DefaultIP):
     @asynccontextmanager
     async def _transaction(self, timeout: float) -> AsyncIterator[None]:
         """Have the bus, which must be free; after an error leave it so."""
-        async with self._alone(timeout) as end:
-            if not await self._until_free(end, timeout) & regs.RX_EMPTY:
+        deadline(self.board.name, timeout)
+
+        async with self._bus:
+            if not await self._until_free(anyio.current_time() + timeout, timeout) & regs.RX_EMPTY:
                 self._is_set_up = False  # something is left of what another program did
 
             try:
@@ -148,21 +160,6 @@ class AxiIIC(DefaultIP):
                     await to_the_end(self._settle())
 
                 raise
-
-    @asynccontextmanager
-    async def _alone(self, timeout: float) -> AsyncIterator[float]:
-        """Be the one task that uses the bus; yields when the time for it to become free is over."""
-        end = deadline(self.board.name, timeout)
-
-        if not await acquired(self._bus, timeout):
-            raise DeadlineExceeded(
-                self.board.name, f"{self.name}: another task still uses the bus after {max(timeout, 0):g} s"
-            )
-
-        try:
-            yield end
-        finally:
-            self._bus.release()
 
     async def _settle(self) -> None:
         with anyio.move_on_after(_SETTLING):
