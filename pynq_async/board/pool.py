@@ -148,10 +148,11 @@ class MemoryPool:
                 await memory.quiesce()
             except StaleHandle:
                 pass  # its server is gone, and the memory with it
-            except _OUT_OF_REACH:
-                raise
             except BoardError as error:
                 self._unstopped[memory] = error
+
+                if isinstance(error, _OUT_OF_REACH):
+                    raise
 
         with suppress(*_OUT_OF_REACH), anyio.move_on_after(_QUIESCE):
             await _all_at_once(self.pinned, stop)
