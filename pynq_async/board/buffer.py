@@ -139,34 +139,6 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         """
         return self._board_side()[0].pin(quiesce)
 
-    def prefix(self) -> "Buffer":
-        """The bytes of the whole buffer from its start to this array's end, of shape (n,) and dtype uint8.
-
-        Of a view that starts elsewhere, this is the least that can be written to the board.
-        """
-        memory, offset = self._board_side()
-        store: Any = self
-
-        while isinstance(store.base, np.ndarray):
-            store = store.base
-
-        low, high = _bounds(self)
-        return Buffer(memory, (offset + high - low,), np.dtype(np.uint8), store)
-
-    def check(self, connection: Connection) -> None:
-        """Raise unless this is memory of the board at the other end of `connection`, and still there."""
-        memory, _ = self._board_side()
-
-        if not memory.belongs_to(connection):
-            raise Misuse(
-                connection.board,
-                f"{memory} was allocated through {memory.board}; allocate one with this board's allocate",
-            )
-
-    def abandon(self) -> None:
-        """Leave the memory to be freed by the next allocation, or when the board is closed; no I/O, for finalisers."""
-        self._attached().abandon()
-
     @property
     def physical_address(self) -> int:
         """Where the hardware finds the array's first element, as a plain value: no I/O."""
@@ -198,11 +170,6 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         return self._attached().freed
 
     @property
-    def server_life(self) -> str:
-        """Which process of the board server has the memory: another text after each restart."""
-        return str(self._attached().server)
-
-    @property
     def torn(self) -> bool:
         """Whether an upload was cut off, so that the board's side is undefined until a whole one succeeds."""
         return self._attached().torn
@@ -230,6 +197,47 @@ class Buffer(np.ndarray[Any, np.dtype[Any]]):
         memory = self._attached()
         memory.check()
         return memory, _bounds(self)[0] - self._start
+
+
+def attached(array: Buffer) -> BoardMemory:
+    """The memory behind a buffer, freed or not; raises `NoBoardMemory`."""
+    return array._attached()  # noqa: SLF001 - for drivers; not offered to those who hold a buffer
+
+
+def board_side(array: Buffer) -> tuple[BoardMemory, int]:
+    """The memory behind a buffer and where the array starts in it, in bytes; raises `BufferFreed` or `StaleHandle`."""
+    return array._board_side()  # noqa: SLF001
+
+
+def server_life(array: Buffer) -> str:
+    """Which process of the board server has the memory: another text after each restart."""
+    return str(attached(array).server)
+
+
+def prefix(array: Buffer) -> Buffer:
+    """The bytes of the whole buffer from its start to the array's end, of shape (n,) and dtype uint8.
+
+    Of a view that starts elsewhere, this is the least that can be written to the board.
+    """
+    memory, offset = board_side(array)
+    store: Any = array
+
+    while isinstance(store.base, np.ndarray):
+        store = store.base
+
+    low, high = _bounds(array)
+    return Buffer(memory, (offset + high - low,), np.dtype(np.uint8), store)
+
+
+def check(array: Buffer, connection: Connection) -> None:
+    """Raise unless this is memory of the board at the other end of `connection`, and still there."""
+    memory, _ = board_side(array)
+
+    if not memory.belongs_to(connection):
+        raise Misuse(
+            connection.board,
+            f"{memory} was allocated through {memory.board}; allocate one with this board's allocate",
+        )
 
 
 def element_type(board: str, dtype: npt.DTypeLike) -> np.dtype[Any]:

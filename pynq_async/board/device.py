@@ -19,7 +19,7 @@ from ..progress import Progress, ProgressCallback
 from ..wire.channel import Connection
 from ..wire.fabric_log import Generation
 from .axi_ports import set_axi_port_widths
-from .buffer import Buffer, element_type
+from .buffer import Buffer, check, element_type
 from .clocks import Clocks
 from .fabric import FULL, PARTIAL
 from .gpio import Gpio
@@ -319,7 +319,7 @@ class RemoteDevice:
         if not isinstance(array, Buffer):
             raise Misuse(self.name, f"hardware needs a buffer from board.allocate, not {type(array).__name__}")
 
-        array.check(self._open_parts.connection)
+        check(array, self._open_parts.connection)
 
     def mmio(self, address: int, length: int = 4, *, check: Callable[[], None] | None = None, name: str = "") -> MMIO:
         """A window of `length` bytes of registers at physical `address`; no I/O, the board maps it on first use.

@@ -42,6 +42,15 @@ class Pool(Protocol):
         """Free all that was discarded; raise what freeing `own` gave."""
 
 
+@dataclass(eq=False, slots=True)
+class Arrival:
+    """Bytes of a buffer from `low` up to `high` that hardware writes, or has written, and the host has not read."""
+
+    low: int
+    high: int
+    landed: bool = False
+
+
 class BoardMemory:
     """One buffer on the board.
 
@@ -75,6 +84,7 @@ class BoardMemory:
         self._connection = pool.connection
         self._uses = 0
         self._pins: dict[object, Callable[[], Awaitable[None]]] = {}
+        self._arrivals: list[Arrival] = []
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -119,10 +129,12 @@ class BoardMemory:
             await self._known(connection.streams.push(methods.BUFFER_WRITE, messages, admit=self._admit))
             self.torn = was_torn and total < self.nbytes
 
+        self._settle(0, total, self._landed())
         await self._call(methods.FLUSH, m.FlushRequest(buffer_id=self.id), changing=True)
 
     async def download(self, into: memoryview, skip: int, progress: ProgressCallback | None) -> None:
         """Invalidate the board's cache, then fill `into` with the buffer's bytes after the first `skip`."""
+        landed = self._landed()
         await self._call(methods.INVALIDATE, m.InvalidateRequest(buffer_id=self.id), changing=True)
 
         try:
@@ -130,6 +142,24 @@ class BoardMemory:
         except ConnectionLost:  # reading again does no harm
             await self._connection.current()
             await self._fetch(into, skip, progress)
+
+        self._settle(skip, skip + len(into), landed)
+
+    def expect(self, low: int, high: int) -> Arrival:
+        """Take note that hardware writes the bytes from `low` up to `high`, to be marked when they have `landed`."""
+        self._settle(low, high, self._landed())
+        arrival = Arrival(low, high)
+        self._arrivals.append(arrival)
+        return arrival
+
+    def give_up(self, arrival: Arrival) -> None:
+        """Take note that nothing arrives after all."""
+        if arrival in self._arrivals:
+            self._arrivals.remove(arrival)
+
+    def awaits_reading(self, end: int) -> bool:
+        """Whether writing the bytes before `end` would destroy what arrived, or will, and the host has not read."""
+        return any(arrival.low < end for arrival in self._arrivals)
 
     def pin(self, quiesce: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Keep the memory while hardware uses it; `quiesce` stops that hardware. Calling what is returned unpins it."""
@@ -193,6 +223,19 @@ class BoardMemory:
             raise BufferFreed(self.board, f"{self} was freed; allocate a new one")
 
         self._connection.check_server(self.server, str(self))
+
+    def _landed(self) -> list[Arrival]:
+        return [arrival for arrival in self._arrivals if arrival.landed]
+
+    def _settle(self, low: int, high: int, landed: list[Arrival]) -> None:
+        """Take note that of what had landed, the host has what lies from `low` up to `high`, or gives it up."""
+        for arrival in landed:
+            if low <= arrival.low:
+                arrival.low = max(arrival.low, high)
+            elif arrival.high <= high:
+                arrival.high = min(arrival.high, low)
+
+        self._arrivals = [arrival for arrival in self._arrivals if arrival.low < arrival.high]
 
     async def _fetch(self, into: memoryview, skip: int, progress: ProgressCallback | None) -> None:
         board, end = self._connection.board, skip + len(into)

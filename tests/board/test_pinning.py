@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pynq_async import RemoteDevice, Timeouts
+from pynq_async.board.buffer import prefix as prefix_of
 from pynq_async.errors import (
     BoardError,
     BoardRebooted,
@@ -194,14 +195,14 @@ async def test_the_prefix_of_a_view_is_what_must_be_written_to_the_board(sim: Si
     async with board.allocate((4, 16), "u2") as buffer:
         buffer[:] = 7
         part = buffer[2]
-        prefix = part.prefix()
-        assert (prefix.shape, prefix.dtype) == ((96,), np.uint8)
+        prefix = prefix_of(part)
+        assert prefix.shape == (96,) and prefix.dtype == np.uint8
         assert prefix.physical_address == buffer.physical_address
         part[:] = 9
         await prefix.sync_to_device()
         assert sim.memory.read(buffer.physical_address, 128) == b"\7\0" * 32 + b"\x09\0" * 16 + bytes(32)
-        assert buffer.prefix().nbytes == buffer[::-1, 1:].prefix().nbytes == 128
-        assert buffer[:2].view("u1")[:5, :3].prefix().nbytes == 35
+        assert prefix_of(buffer).nbytes == prefix_of(buffer[::-1, 1:]).nbytes == 128
+        assert prefix_of(buffer[:2].view("u1")[:5, :3]).nbytes == 35
 
 
 async def test_a_guarded_register_is_not_written_for_a_buffer_of_a_restarted_server() -> None:

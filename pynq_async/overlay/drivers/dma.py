@@ -102,7 +102,7 @@ class DMA(DefaultIP):
             address_bits=number("C_ADDR_WIDTH", 32),
         )
         kind = ScatterGatherChannel if settings.gathers else SimpleChannel
-        return kind(self.board, self._engine, settings)
+        return kind(self.board, self._engine, settings, self._ready)
 
 
 def _number(parameters: Mapping[str, str], name: str, default: int) -> int:

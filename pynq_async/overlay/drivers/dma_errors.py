@@ -2,6 +2,7 @@
 
 from ...hardware.axi_dma import (
     DECODE_ERROR,
+    ERRORS,
     INTERNAL_ERROR,
     MM2S,
     SG_DECODE_ERROR,
@@ -27,7 +28,10 @@ _MEANINGS = {
 
 
 def explain(registers: DmaRegisters, status: int, nbytes: int) -> str:
-    """The meaning of the error bits in a status register, for a transfer of so many bytes."""
+    """The meaning of the error bits in a status register, for a transfer of so many bytes; none: others halted it."""
+    if not status & ERRORS:
+        return "it was halted by others"
+
     internal = (
         f"an internal error: it could not send the {nbytes} bytes as one packet"
         if registers is MM2S
@@ -36,3 +40,13 @@ def explain(registers: DmaRegisters, status: int, nbytes: int) -> str:
     )
     found = [meaning for bit, meaning in {INTERNAL_ERROR: internal, **_MEANINGS}.items() if status & bit]
     return f"{'; '.join(found)} (DMASR {status:#010x})"
+
+
+def explain_lateness(registers: DmaRegisters, status: int | None, nbytes: int, timeout: float) -> str:
+    """What it means that so many bytes were not moved in time; `status` was read last, if anything was."""
+    shown = "it never answered" if status is None else f"DMASR is {status:#010x}"
+    sent, take = ("sent", "take") if registers is MM2S else ("received", "send")
+    return (
+        f"{nbytes} bytes were not {sent} within {timeout:g} s; {shown}. Does the other side of the stream {take} a "
+        "packet? The buffer stays in use: wait again, or stop the channel"
+    )

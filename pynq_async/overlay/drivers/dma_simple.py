@@ -2,6 +2,7 @@
 
 from ...board.buffer import Buffer
 from ...board.mmio import MMIO
+from ...errors import HardwareError
 from .dma_channel import DmaChannel
 from .dma_transfer import Flight
 
@@ -11,7 +12,7 @@ class SimpleChannel(DmaChannel):
 
     async def _aim(self, registers: MMIO, part: Buffer) -> None:
         if not self._started:
-            await self._run()
+            await self._run(registers)
 
         await self._point(registers, self.registers.address, part.physical_address)
 
@@ -19,4 +20,12 @@ class SimpleChannel(DmaChannel):
         await registers.write(self.registers.length, part.nbytes)
 
     async def _received(self, flight: Flight) -> int:
-        return await self._mmio.read(self.registers.length)
+        count = 0 if flight.was_reset else await self._mmio.read(self.registers.length)
+
+        if flight.was_reset:  # perhaps while it was read
+            raise HardwareError(
+                self.board.name,
+                f"{self}: how much was received went with a reset of the DMA; await transferred() before the next one",
+            )
+
+        return count

@@ -11,6 +11,7 @@ from ...board.device import RemoteDevice
 from ...concurrency import for_each, to_the_end
 from ...errors import BoardError, Misuse
 from .dma_channel import TIMEOUT, DmaChannel
+from .dma_transfer import checked_timeout
 
 if TYPE_CHECKING:
     from ...board.buffer import Buffer
@@ -47,28 +48,15 @@ class DmaStream:
 
         self.board = board
         self.depth = depth
-        self._send = send
-        self._receive = receive
-        self._frame = frame
-        self._result = result
-        self._outgoing: list[Buffer] = []
-        self._incoming: list[Buffer] = []
-        self._run: _Run | None = None
+        self._pipe = _Pipe(board, send, receive, depth)
+        self._shapes = frame, result
 
     async def __aenter__(self) -> "DmaStream":
-        try:
-            for _ in range(self.depth):
-                self._outgoing.append(await self.board.allocate(*self._frame))
-                self._incoming.append(await self.board.allocate(*self._result))
-        except BaseException:
-            await to_the_end(self._free())
-            raise
-
+        await self._pipe.open(*self._shapes)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._run = None
-        await to_the_end(self._close())
+        await to_the_end(self._pipe.close())
 
     def process(self, frames: Frames, *, timeout: float = TIMEOUT) -> AsyncIterator[npt.NDArray[Any]]:
         """Send frames, and give the results in their order, each an array of its own.
@@ -77,6 +65,44 @@ class DmaStream:
         frame must have the shape of the stream, and a type that its own can hold. Leaving the loop early is fine: what
         is in flight is dropped. `timeout` is of each frame in the hardware, as of `DmaChannel.wait`.
         """
+        return self._pipe.run(frames, timeout)
+
+
+class _Pipe:
+    """The buffers of a stream, and what is done with them."""
+
+    def __init__(self, board: RemoteDevice, send: DmaChannel, receive: DmaChannel, depth: int) -> None:
+        self.board = board
+        self.depth = depth
+        self._send = send
+        self._receive = receive
+        self._outgoing: list[Buffer] = []
+        self._incoming: list[Buffer] = []
+        self._run: _Run | None = None
+
+    async def open(self, frame: tuple[Extents, npt.DTypeLike], result: tuple[Extents, npt.DTypeLike]) -> None:
+        """Allocate the buffers."""
+        try:
+            for _ in range(self.depth):
+                self._outgoing.append(await self.board.allocate(*frame))
+                self._incoming.append(await self.board.allocate(*result))
+        except BaseException:
+            await to_the_end(self._free())
+            raise
+
+    async def close(self) -> None:
+        """Let what is in flight end, or stop it, and free the buffers."""
+        self._run = None
+
+        with suppress(BoardError):  # freeing stops what is in flight, or says why it cannot
+            await self.drain()
+
+        await self._free()
+
+    def run(self, frames: Frames, timeout: float) -> "_Run":
+        """Begin another run; the one before may not go on."""
+        checked_timeout(self.board, self._send, timeout)
+
         if not self._outgoing:
             raise Misuse(self.board.name, f"{self._send}: enter the stream first: async with dma.stream(...) as stream")
 
@@ -135,12 +161,6 @@ class DmaStream:
             if channel.in_flight:
                 await channel.stop()
 
-    async def _close(self) -> None:
-        with suppress(BoardError):  # freeing stops what is in flight, or says why it cannot
-            await self.drain()
-
-        await self._free()
-
     async def _free(self) -> None:
         trouble: BoardError | None = None
 
@@ -159,8 +179,8 @@ class DmaStream:
 class _Run(AsyncIterator[npt.NDArray[Any]]):
     """One walk over frames. Between two steps frame `at` is in the hardware, and those after it are on the board."""
 
-    def __init__(self, stream: DmaStream, frames: Frames, timeout: float) -> None:
-        self._stream = stream
+    def __init__(self, pipe: _Pipe, frames: Frames, timeout: float) -> None:
+        self._pipe = pipe
         self._source: Iterator[Any] | AsyncIterator[Any] = (
             aiter(frames) if isinstance(frames, AsyncIterable) else iter(frames)
         )
@@ -171,7 +191,7 @@ class _Run(AsyncIterator[npt.NDArray[Any]]):
         self._begun = False
 
     async def __anext__(self) -> npt.NDArray[Any]:
-        self._stream.check(self)
+        self._pipe.check(self)
 
         try:
             if not self._begun:
@@ -180,7 +200,7 @@ class _Run(AsyncIterator[npt.NDArray[Any]]):
             if self._at < self._uploaded:
                 return await self._step()
         except BaseException:
-            self._stream.drop(self)
+            self._pipe.drop(self)
             raise
 
         raise StopAsyncIteration
@@ -188,19 +208,19 @@ class _Run(AsyncIterator[npt.NDArray[Any]]):
     async def _step(self) -> npt.NDArray[Any]:
         """Bring the result of frame `at`, while the next one begins and one more goes to the board."""
         frame = await self._pull()
-        await self._stream.finish(self._timeout)
+        await self._pipe.finish(self._timeout)
         results: list[npt.NDArray[Any]] = []
 
         async def download() -> None:
-            results.append(await self._stream.download(self._at))
+            results.append(await self._pipe.download(self._at))
 
         steps: list[Callable[[], Awaitable[None]]] = [download]
 
         if self._at + 1 < self._uploaded:
-            steps.insert(0, lambda: self._stream.launch(self._at + 1))
+            steps.insert(0, lambda: self._pipe.launch(self._at + 1))
 
         if frame is not _END:
-            steps.append(lambda: self._stream.upload(self._uploaded, frame))
+            steps.append(lambda: self._pipe.upload(self._uploaded, frame))
 
         await for_each(steps, lambda step: step(), width=len(steps))
         self._at += 1
@@ -208,15 +228,15 @@ class _Run(AsyncIterator[npt.NDArray[Any]]):
         return results[0]
 
     async def _begin(self) -> None:
-        await self._stream.drain()
+        await self._pipe.drain()
         self._begun = True
 
-        while self._uploaded < self._stream.depth and (frame := await self._pull()) is not _END:
-            await self._stream.upload(self._uploaded, frame)
+        while self._uploaded < self._pipe.depth and (frame := await self._pull()) is not _END:
+            await self._pipe.upload(self._uploaded, frame)
             self._uploaded += 1
 
         if self._uploaded:
-            await self._stream.launch(0)
+            await self._pipe.launch(0)
 
     async def _pull(self) -> object:
         """The next frame, in the caller's own task."""

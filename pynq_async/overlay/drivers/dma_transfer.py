@@ -4,12 +4,14 @@ import asyncio
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import SupportsIndex, cast
 
 import numpy as np
 
-from ...board.buffer import Buffer
+from ...board.buffer import Buffer, attached, board_side
 from ...board.device import RemoteDevice
+from ...board.memory import Arrival
 from ...board.mmio import MMIO
 from ...errors import BoardError, Misaligned, Misuse, OutOfRange
 from ...hardware.axi_dma import MM2S, DmaRegisters
@@ -60,7 +62,10 @@ class Flight:
         landed: whether the hardware has done its part.
         synced: whether the host has what was received.
         end: why it will not land.
-        turn: held by who waits for it.
+        moved: how many bytes, once that is known.
+        was_reset: whether the DMA was reset since.
+        arrival: what the memory knows of bytes that are received.
+        turn: held by who looks at what the hardware left behind, or brings it to the host.
     """
 
     part: Buffer
@@ -70,12 +75,42 @@ class Flight:
     landed: bool = False
     synced: bool = False
     end: BoardError | None = None
+    moved: int | None = None
+    was_reset: bool = False
+    arrival: Arrival | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def expect(self) -> None:
+        """Let nobody write over what is received before the host has it."""
+        memory, start = board_side(self.part)
+        self.arrival = memory.expect(start, start + self.part.nbytes)
+
+    def land(self) -> None:
+        """Take note that the hardware has done its part."""
+        self.landed = True
+
+        if self.arrival is not None:
+            self.arrival.landed = True
+
+        self.release()
 
     def release(self) -> None:
         """Let the memory go."""
+        if self.arrival is not None and not self.landed:
+            attached(self.part).give_up(self.arrival)
+
         for unpin in self.unpin:
             unpin()
+
+
+def checked_timeout(board: RemoteDevice, channel: object, timeout: object) -> float:
+    """The seconds to wait; raises for what is no number of them."""
+    seconds = float(timeout) if isinstance(timeout, Real) else -1.0
+
+    if not seconds >= 0:
+        raise Misuse(board.name, f"{channel}: a timeout is a number of seconds, 0 or more, not {timeout!r}")
+
+    return seconds
 
 
 def checked_part(

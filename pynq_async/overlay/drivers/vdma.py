@@ -196,7 +196,7 @@ class AxiVDMA(DefaultIP):
                     alignment=self._alignment(registers.name),
                     address_bits=self._number(regs.ADDRESS_WIDTH.format(registers.name), 32),
                 )
-                setattr(self, name, channel(self.board, self.mmio, settings))
+                setattr(self, name, channel(self.board, self.mmio, settings, self._ready))
 
     def __getattr__(self, name: str) -> Any:
         if name in self._channels and "description" in self.__dict__:

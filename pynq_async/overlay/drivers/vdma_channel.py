@@ -1,7 +1,7 @@
 """One direction of an AXI VDMA: its mode, its frame stores, starting and stopping."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -79,12 +79,15 @@ class VdmaChannel:
             over the network faster; counts from the next start on.
     """
 
-    def __init__(self, board: RemoteDevice, mmio: MMIO, settings: VdmaSettings) -> None:
+    def __init__(
+        self, board: RemoteDevice, mmio: MMIO, settings: VdmaSettings, ready: Callable[[], Awaitable[None]]
+    ) -> None:
         self.board = board
         self.cacheable_frames = True
         self.registers = settings.registers
         self._settings = settings
         self._mmio = mmio
+        self._ready = ready  # what the driver, or one made from it, does before its first access
         self._guarded = mmio.guarded(self._check)
         self._mode: VideoMode | None = None
         self._frames: list[Buffer] = []
@@ -160,6 +163,8 @@ class VdmaChannel:
                 self.board.name, f"{self}: addresses of {self._settings.address_bits} bits are not supported, only 32"
             )
 
+        await self._ready()
+
         async with self._turn:
             if self._started:
                 return
@@ -195,6 +200,7 @@ class VdmaChannel:
 
     async def running(self) -> bool:
         """Whether the hardware runs; one read of VDMASR."""
+        await self._ready()
         return not await self._mmio.read(self.registers.status) & regs.HALTED
 
     @asynccontextmanager

@@ -1,19 +1,19 @@
 """A DMA, and memory that others may have by now: after a restart of the server, and when it is unknown what it does."""
 
-from typing import TYPE_CHECKING
+import asyncio
 
 import grpc
 import pytest
 
-from pynq_async.errors import BoardError, HardwareError, StaleHandle
+from pynq_async import Buffer
+from pynq_async.errors import BoardError, HardwareError, OutcomeUnknown, StaleHandle
 from pynq_async.hardware import axi_dma
+from pynq_async.overlay import DMA
+from pynq_async.sim import SimBoard
 from tests.boards import settled
 from tests.test_cancellation import at_every_place
 
-from .dmas import GATHER, SIMPLE, Mode, offer, with_dma
-
-if TYPE_CHECKING:
-    from pynq_async import Buffer
+from .dmas import GATHER, SHORT_PIECES, SIMPLE, Mode, loopback, offer, with_dma
 
 pytestmark = pytest.mark.usefixtures("impatient")
 MODES = pytest.mark.parametrize("mode", [SIMPLE, GATHER], ids=["simple", "gather"])
@@ -123,3 +123,108 @@ async def test_an_allocation_cancelled_while_it_resets_the_dma() -> None:
         await lose()
         assert await at_every_place(allocate, 1, again) > 5
         await held.pop().free()
+
+
+async def _begun_or_not(sim: SimBoard, dma: DMA, buffer: Buffer) -> None:
+    """Begin to receive; the answer of the call that begins it is lost, but it was carried out."""
+
+    def lose_the_next(_: int, word: int) -> int:
+        sim.faults.drop("mmio.write", after=True)
+        return word
+
+    channel = dma.recvchannel
+    begins = sim.on_write(dma.mmio.base + axi_dma.S2MM.status, lose_the_next)  # the write before
+
+    with pytest.raises(OutcomeUnknown):
+        await channel.transfer(buffer)
+
+    begins()
+    await settled(sim)
+
+
+async def test_descriptors_that_the_dma_may_be_using_are_not_written_over() -> None:
+    async with with_dma(loop=False, **SHORT_PIECES) as (sim, board, dma):
+        one, other = await board.allocate(1000, "u1"), await board.allocate(1000, "u1")
+        await dma.recvchannel.transfer(one)
+        offer(sim, b"1" * 1000)
+        await dma.recvchannel.wait()
+        await _begun_or_not(sim, dma, one)
+        sim.faults.drop("mmio.write")  # the reset
+
+        with pytest.raises(OutcomeUnknown):
+            await dma.recvchannel.transfer(other)
+
+        await other.free()
+        offer(sim, b"2" * 1000)
+        await asyncio.sleep(0.01)
+        assert sim.counters.strays == 0
+        await one.sync_from_device()
+        assert set(one.tobytes()) == {ord("2")}, "it was begun, and nothing was changed under its feet"
+        await one.free()
+
+
+async def test_a_transfer_cancelled_after_one_that_perhaps_began() -> None:
+    async with with_dma(loop=False, **SHORT_PIECES) as (sim, board, dma):
+
+        async def lose() -> None:
+            held.append(await board.allocate(1000, "u1"))
+            await dma.recvchannel.transfer(held[-1])
+            offer(sim, b"1" * 1000)
+            await dma.recvchannel.wait()
+            await _begun_or_not(sim, dma, held[-1])
+
+        async def receive() -> None:
+            async with board.allocate(1000, "u1") as other:
+                await dma.recvchannel.transfer(other)
+
+        async def after() -> None:
+            offer(sim, b"2" * 1000)
+            await asyncio.sleep(0)
+            assert sim.counters.strays == 0
+            await held.pop().free()
+            await dma.recvchannel.stop()
+            sim.ip["dma"].site.stream("S_AXIS_S2MM").clear()
+            await lose()
+
+        held: list[Buffer] = []
+        await lose()
+        assert await at_every_place(receive, 1, after) > 10
+        await held.pop().free()
+
+
+@MODES
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_channel_that_was_stopped_is_started_after_a_restart(mode: Mode, known: bool) -> None:
+    async with with_dma(**mode) as (sim, board, dma):
+        async with board.allocate(64, "u1") as data, board.allocate(64, "u1") as result:
+            await loopback(dma, data, result)
+            await dma.recvchannel.stop()
+            await sim.restart()
+
+            if known:
+                await board.exists_file("/proc/version")
+
+            await dma.recvchannel.start()
+            assert await dma.recvchannel.running()
+
+        async with board.allocate(64, "u1") as data, board.allocate(64, "u1") as result:
+            data[:] = 3
+            await loopback(dma, data, result)
+            assert (result == 3).all()
+
+
+@MODES
+async def test_a_cancelled_stop_is_made_good_by_the_next_transfer(mode: Mode) -> None:
+    async with (
+        with_dma(**mode) as (_, board, dma),
+        board.allocate(64, "u1") as data,
+        board.allocate(64, "u1") as result,
+    ):
+
+        async def works() -> None:
+            await dma.recvchannel.transfer(result)  # first, since it may reset both channels
+            await dma.sendchannel.transfer(data)
+            await dma.recvchannel.wait()
+
+        await works()
+        assert await at_every_place(dma.recvchannel.stop, 1, works) > 1
