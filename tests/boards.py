@@ -30,6 +30,16 @@ async def begun(sim: SimBoard, method: str, count: int = 1) -> None:
             await asyncio.sleep(0.001)
 
 
+async def asked_again(sim: SimBoard, rounds: int = 2) -> None:
+    """Wait until whoever waits, by polling or through the interrupt service, has asked the board so many times more."""
+    calls = sim.counters.calls
+    enough = calls["mmio.read"] + calls["interrupt.wait_for_interrupt"] + rounds
+
+    async with asyncio.timeout(5):
+        while calls["mmio.read"] + calls["interrupt.wait_for_interrupt"] < enough:
+            await asyncio.sleep(0.001)
+
+
 async def settled(sim: SimBoard) -> None:
     """Let calls that were cut off end on the board's side; one whose answer was lost on request never does."""
     with suppress(TimeoutError):

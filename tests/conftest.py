@@ -8,6 +8,7 @@ import pytest
 
 from pynq_async import RemoteDevice
 from pynq_async.bitstream import synthetic_bitstream
+from pynq_async.board import interrupt_service
 from pynq_async.sim import SimBoard
 
 from .boards import simulated
@@ -21,6 +22,12 @@ assert hypothesis
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the user's cache of parsed descriptions."""
     monkeypatch.setenv("PYNQ_ASYNC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a test need not wait for long until a board's interrupt service has been asked once more."""
+    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
 
 
 @pytest.fixture

@@ -7,22 +7,14 @@ import pytest
 
 from pynq_async import Limits, Timeouts
 from pynq_async.board import interrupt_service
-from pynq_async.errors import (
-    DeadlineExceeded,
-    OutcomeUnknown,
-    ServerError,
-)
+from pynq_async.errors import DeadlineExceeded, OutcomeUnknown, ServerError
 from pynq_async.wire import messages as m
 
 from ..boards import begun
 from ..sim.designs import bitstream
 from .interrupt_bench import INNER, PINS, REGISTER, SOURCES, WAIT, Bench, bench, outcome
 
-
-@pytest.fixture(autouse=True)
-def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a test need not wait for long until the service has been asked once more."""
-    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
+pytestmark = pytest.mark.usefixtures("short_slices")
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ import grpc
 import pytest
 
 from pynq_async import Design, Overlay
-from pynq_async.board import interrupt_service
 from pynq_async.errors import BoardError, DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
-from tests.boards import settled, simulated
+from tests.boards import asked_again, settled, simulated
 from tests.overlay.designs import design, firmware, ip
 from tests.test_cancellation import at_every_place
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 BASE, LEVELS, EDGES = 0x4280_0000, 0x4180_0000, 0x4181_0000
 FREQUENCY = 1_000_000
+pytestmark = pytest.mark.usefixtures("short_slices")
 WIRED_TO = {"polled": None, "levels": "levels", "edges": "edges", "service": "edges"}
 
 
@@ -42,12 +42,6 @@ def only(parameters: dict[str, object], wired_to: str | None) -> Design:
     )
 
 
-@pytest.fixture(autouse=True)
-def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a test need not wait for long until the board's service has been asked once more."""
-    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
-
-
 class Bench:
     """A board with one AXI timer, whose time stands still until it is let pass."""
 
@@ -65,16 +59,7 @@ class Bench:
 
     async def waited(self, rounds: int = 2) -> None:
         """Let whoever waits ask the board again."""
-        enough = self._asked + rounds
-
-        async with asyncio.timeout(5):
-            while self._asked < enough:
-                await asyncio.sleep(0.001)
-
-    @property
-    def _asked(self) -> int:
-        calls = self.sim.counters.calls
-        return calls["mmio.read"] + calls["interrupt.wait_for_interrupt"]
+        await asked_again(self.sim, rounds)
 
 
 @asynccontextmanager
