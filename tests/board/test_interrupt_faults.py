@@ -17,7 +17,7 @@ from pynq_async.errors import (
 )
 
 from ..boards import begun
-from ..sim.designs import bitstream
+from ..designs import firmware
 from .interrupt_bench import DESIGN, WAIT, Bench, bench, outcome
 
 pytestmark = pytest.mark.usefixtures("short_slices")
@@ -54,7 +54,7 @@ async def test_after_a_reboot_old_pins_say_so_and_new_ones_work(here: Bench) -> 
     with pytest.raises(BoardRebooted):
         await here.pins["level/done"].wait()
 
-    await here.board.download(bitstream())
+    await here.board.download(firmware())
 
     with pytest.raises(BoardRebooted):
         await here.pins["level/done"].wait()
@@ -66,7 +66,7 @@ async def test_after_a_reboot_old_pins_say_so_and_new_ones_work(here: Bench) -> 
 async def test_a_design_that_is_loaded_again_needs_nothing_more(here: Bench) -> None:
     here.drive("level/done", True)
     await here.pins["level/done"].wait()
-    await here.board.download(bitstream())
+    await here.board.download(firmware())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(here.pins["level/done"].wait())
@@ -78,7 +78,7 @@ async def test_a_download_does_not_end_a_wait_by_itself(here: Bench) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(here.pins["edge/done"].wait())
         await here.waited()
-        await here.board.download(bitstream())
+        await here.board.download(firmware())
         await here.waited()
         here.pulse("edge/done")
 
@@ -143,7 +143,7 @@ async def test_what_was_kept_for_the_next_is_forgotten_with_the_design(here: Ben
     await asyncio.wait({task})
     assert task.cancelled()
     here.sim.faults.clear()
-    await here.board.download(bitstream())
+    await here.board.download(firmware())
 
     with pytest.raises(DeadlineExceeded):
         await pin.wait(0.1)
@@ -155,7 +155,7 @@ async def test_what_was_kept_for_the_next_is_forgotten_with_the_design(here: Ben
 async def test_a_design_that_is_loaded_again_is_listened_to_again(here: Bench) -> None:
     pin = here.pins["edge/done"]
     await pin.listen()
-    await here.board.download(bitstream())
+    await here.board.download(firmware())
     await pin.listen()
     here.pulse("edge/done")
     await pin.wait()

@@ -11,7 +11,7 @@ from pynq_async.errors import DeadlineExceeded, OutcomeUnknown, ServerError
 from pynq_async.wire import messages as m
 
 from ..boards import begun
-from ..sim.designs import bitstream
+from ..designs import firmware
 from .interrupt_bench import INNER, PINS, REGISTER, SOURCES, WAIT, Bench, bench, outcome
 
 pytestmark = pytest.mark.usefixtures("short_slices")
@@ -40,12 +40,12 @@ async def test_a_pin_is_registered_once_and_released_with_the_board(served: Benc
     assert served.count(REGISTER) == 2
     assert {(i.pin_name, i.pin_index, i.raw_irq) for i in served.sim.process.interrupts.values()} == {
         ("level/done", 0, 61),
-        ("direct/done", 0, 62),
+        ("direct/done", 1, 62),
     }
     await served.sim.restart()
     await served.pins["level/done"].wait()
     assert served.count(REGISTER) == 3
-    await served.board.download(bitstream())
+    await served.board.download(firmware())
     served.drive("level/done", True)
     await served.pins["level/done"].wait()
     assert served.count(REGISTER) == 4

@@ -10,7 +10,7 @@ from pynq_async.errors import DeadlineExceeded, ServerError, SimulationError
 
 from ..bitstream.conftest import OVERLAYS
 from ..boards import begun, simulated
-from ..sim.designs import bitstream
+from ..designs import firmware
 from .interrupt_bench import DESIGN, PINS, REGISTER, Bench
 
 pytestmark = pytest.mark.usefixtures("short_slices")
@@ -164,7 +164,7 @@ async def test_nothing_is_asked_while_nobody_waits(here: Bench) -> None:
 
 async def test_looking_at_pins_does_no_io(here: Bench) -> None:
     before = here.calls
-    assert sorted(here.board.interrupts.of(DESIGN)) == sorted(PINS)
+    assert sorted(here.board.interrupts.of(DESIGN)) == sorted([*PINS, "inner/irq"])
     assert here.board.name in repr(here.board.interrupts)
     assert here.calls == before
 
@@ -178,7 +178,7 @@ async def test_a_real_design_has_its_pins() -> None:
     real = await load_design(path)
 
     async with simulated(designs=[real]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         pins = board.interrupts.of(real)
         assert pins.keys() == real.interrupt_pins.keys()
         line = sim.ip["btns_gpio"].site.line("ip2intc_irpt")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pynq_async import Design, Overlay
 from pynq_async.sim import SimBoard
 from tests.boards import asked_again, simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 
 if TYPE_CHECKING:
     from pynq_async.overlay import AxiGPIO

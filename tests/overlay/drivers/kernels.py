@@ -10,7 +10,7 @@ from pynq_async.bitstream import SyntheticIp, synthetic_kernel
 from pynq_async.overlay import HlsKernel
 from pynq_async.sim import KernelCall, SimBoard, SimDesign
 from tests.boards import simulated
-from tests.overlay.designs import design, firmware
+from tests.designs import design, firmware
 
 KERNEL = 0x43C0_0000
 ADD = synthetic_kernel("add", KERNEL, {"a": 32, "b": 32}, results={"ap_return": 32})

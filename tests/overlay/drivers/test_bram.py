@@ -12,7 +12,7 @@ from pynq_async.errors import BoardError, Misuse, OutOfRange
 from pynq_async.overlay import BlockRAM
 from pynq_async.sim import SimBoard
 from tests.boards import settled, simulated
-from tests.overlay.designs import design, firmware, memory
+from tests.designs import design, firmware, memory
 
 BASE = 0x4000_0000
 DESIGN = design(memories={"ram": memory(BASE, 0x1000)})

@@ -23,7 +23,7 @@ from pynq_async.errors import (
 from pynq_async.hardware import axi_dma
 from pynq_async.overlay import DMA
 from tests.boards import begun, settled
-from tests.overlay.designs import firmware
+from tests.designs import firmware
 from tests.test_cancellation import at_every_place
 
 from .dmas import GATHER, SHORT_PIECES, SIMPLE, Mode, dma_design, loopback, offer, taken, with_dma

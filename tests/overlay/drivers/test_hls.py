@@ -18,7 +18,7 @@ from pynq_async.errors import DeadlineExceeded, Misuse, NotInDesign
 from pynq_async.hardware import hls
 from pynq_async.sim import KernelCall, SimDesign
 from tests.boards import begun, simulated
-from tests.overlay.designs import design, firmware
+from tests.designs import design, firmware
 from tests.overlay.test_real_designs import overlay_file
 
 from .kernels import ADD, CHAINED, COPY, KERNEL, MIXED, Gate, add, copy, loaded, until

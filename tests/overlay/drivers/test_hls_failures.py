@@ -14,7 +14,7 @@ from pynq_async.hardware import hls
 from pynq_async.overlay.drivers import hls as hls_driver
 from pynq_async.sim import SimDesign
 from tests.boards import begun, settled, simulated
-from tests.overlay.designs import design, firmware
+from tests.designs import design, firmware
 
 from .kernels import ADD, CHAINED, COPY, KERNEL, Gate, add, copy, loaded, until
 

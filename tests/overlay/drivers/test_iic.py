@@ -15,7 +15,7 @@ from pynq_async.sim import IicDevice, IicMemory, SimBoard
 from pynq_async.sim.ip import IicModel
 from tests.boards import begun, settled, simulated
 
-from ..designs import design, firmware, ip
+from ...designs import design, firmware, ip
 
 BASE = 0x4160_0000
 MEMORY, PICKY, NOBODY = 0x50, 0x21, 0x33

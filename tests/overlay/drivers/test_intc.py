@@ -11,7 +11,7 @@ from pynq_async.hardware import axi_intc as regs
 from pynq_async.overlay import AxiIntc
 from pynq_async.sim import SimBoard
 from tests.boards import settled, simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 from tests.overlay.test_real_designs import overlay_file
 
 DESIGN = design(

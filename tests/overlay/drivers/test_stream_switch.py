@@ -13,7 +13,7 @@ from pynq_async.overlay import StreamSwitch
 from pynq_async.sim import SimBoard
 from tests.boards import simulated
 
-from ..designs import design, firmware, ip
+from ...designs import design, firmware, ip
 
 ADDRESS = 0x43C0_0000
 DESIGN = design(

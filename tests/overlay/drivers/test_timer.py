@@ -13,7 +13,7 @@ from pynq_async.errors import BoardError, DeadlineExceeded, Misuse, NotInDesign,
 from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
 from tests.boards import asked_again, settled, simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 from tests.test_cancellation import at_every_place
 
 if TYPE_CHECKING:

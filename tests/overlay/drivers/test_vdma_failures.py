@@ -23,7 +23,7 @@ from pynq_async.hardware import axi_vdma as regs
 from pynq_async.overlay import VideoMode
 from tests.boards import begun, settled, simulated
 
-from ..designs import firmware
+from ...designs import firmware
 from .vdmas import COLOUR, DESIGN, GREY, Camera, model, vdma, vdma_design
 
 
