@@ -11,7 +11,7 @@ from pynq_async.bitstream import synthetic_bitstream
 from pynq_async.board import interrupt_service
 from pynq_async.sim import SimBoard
 
-from .boards import simulated
+from .boards import HASTY, simulated
 
 # Imported now: its plugin would import it for the summary, and CPython 3.11 can fail to parse a module (AST constructor
 # recursion depth mismatch) when the garbage collector meets gRPC's coroutines meanwhile.
@@ -33,7 +33,7 @@ def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def connected() -> AsyncIterator[tuple[SimBoard, RemoteDevice]]:
     """A simulated Pynq-Z2 and the client connected to it."""
-    async with simulated() as pair:
+    async with simulated(timeouts=HASTY) as pair:
         yield pair
 
 

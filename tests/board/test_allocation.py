@@ -25,7 +25,7 @@ from pynq_async.errors import (
 from pynq_async.sim import Link, SimBoard, serve
 from pynq_async.wire import messages as m
 
-from ..boards import begun, simulated
+from ..boards import HASTY, begun, simulated
 
 MIB = 1 << 20
 
@@ -155,11 +155,11 @@ async def test_cancelled_allocations_leak_nothing() -> None:
     seeded = random.Random(5)
 
     async with simulated() as (sim, board):
-        sim.faults.latency = 0.01
+        sim.faults.latency = 0.004
 
         for _ in range(60):
             task = asyncio.ensure_future(_allocate(board))
-            await asyncio.sleep(seeded.random() * 0.05)
+            await asyncio.sleep(seeded.random() * 0.02)
             task.cancel()
 
             with contextlib.suppress(asyncio.CancelledError):
@@ -254,7 +254,7 @@ async def _reached(board: RemoteDevice) -> None:
 
 
 async def test_closing_is_not_cut_short(sim: SimBoard) -> None:
-    board = await RemoteDevice(sim.address)
+    board = await RemoteDevice(sim.address, timeouts=HASTY)
     buffers = [await board.allocate(4 * MIB, "u1") for _ in range(6)]
     sim.faults.bandwidth = 4e6
     uploads = [asyncio.ensure_future(buffer.sync_to_device()) for buffer in buffers]

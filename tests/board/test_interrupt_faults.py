@@ -198,7 +198,7 @@ async def test_under_faults_a_wait_ends_well_or_with_an_error_of_ours(fault: str
 
             match fault:
                 case "delayed":
-                    faults.latency = 0.05
+                    faults.latency = 0.02
                 case "dropped":
                     faults.drop("*", times=2)
                 case "dropped after":
@@ -206,8 +206,8 @@ async def test_under_faults_a_wait_ends_well_or_with_an_error_of_ours(fault: str
                 case "failed":
                     faults.fail("*", grpc.StatusCode.UNKNOWN, times=2)
                 case _:
-                    faults.delay("mmio.read", 0.5)
-                    faults.delay(WAIT, 0.8)
+                    faults.delay("mmio.read", 0.3)
+                    faults.delay(WAIT, 0.3)
 
             here.drive("level/done", True)
             outcomes = await asyncio.gather(*(outcome(here.pins["level/done"].wait(2)) for _ in range(3)))

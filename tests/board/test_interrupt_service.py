@@ -169,11 +169,11 @@ async def test_a_lost_answer_ends_every_wait_for_its_pin_and_no_other(served: Be
 
 
 async def test_a_frozen_board_does_not_hold_up_a_cancelled_wait_or_closing() -> None:
-    async with bench(service=True, timeouts=Timeouts(call=0.3)) as here:
+    async with bench(service=True, timeouts=Timeouts(call=0.2, grace=0.05)) as here:
         task = asyncio.ensure_future(here.pins["level/done"].wait())
         await here.waited()
         await here.sim.freeze()
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.wait({task}, timeout=1)
         assert task.cancelled()

@@ -274,7 +274,7 @@ def test_what_cannot_be_right_is_refused(make: Any, problem: str) -> None:
 @pytest.mark.parametrize("one", [SMALL, SimDesign(SMALL)])
 async def test_one_design_needs_no_list(one: Design | SimDesign) -> None:
     async with simulated(designs=one) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         assert "leds" in sim.ip
 
 

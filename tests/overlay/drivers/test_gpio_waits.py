@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
-import grpc
 import pytest
 
-from pynq_async.errors import BoardError, DeadlineExceeded, Misuse
+from pynq_async.errors import DeadlineExceeded, Misuse
 from pynq_async.hardware import axi_gpio as regs
-from tests.boards import settled
-from tests.test_cancellation import at_every_place
+from tests.boards import under_faults
+from tests.test_cancellation import Work, at_every_place
 
 from .gpios import BASE, BUTTONS, DUAL, WIRED_TO, Bench, bench
 
@@ -49,11 +48,11 @@ async def test_a_wait_that_is_in_vain_says_what_was_there() -> None:
     async with bench(BUTTONS) as here:
         here.model.set_input(1, 0b0101)
 
-        with pytest.raises(DeadlineExceeded, match=r"gpio.channel1\[0:2\] did not become 0b10 in 0.3 s; it is 0b1$"):
-            await here.gpio.channel1[0:2].wait_for_value(0b10, timeout=0.3)
+        with pytest.raises(DeadlineExceeded, match=r"gpio.channel1\[0:2\] did not become 0b10 in 0.1 s; it is 0b1$"):
+            await here.gpio.channel1[0:2].wait_for_value(0b10, timeout=0.1)
 
-        with pytest.raises(DeadlineExceeded, match=r"gpio.channel1 did not change in 0.3 s; it is 0b101$"):
-            await here.gpio.channel1.wait_for_change(timeout=0.3)
+        with pytest.raises(DeadlineExceeded, match=r"gpio.channel1 did not change in 0.1 s; it is 0b101$"):
+            await here.gpio.channel1.wait_for_change(timeout=0.1)
 
 
 @pytest.mark.parametrize("way", WIRED_TO)
@@ -90,11 +89,11 @@ async def test_by_interrupt_the_inputs_are_read_when_there_is_something_new_only
 
         async with asyncio.TaskGroup() as group:
             group.create_task(here.gpio.channel1.wait_for_value(2, timeout=5))
-            await here.waited(6)
+            await here.waited(4)
             here.model.set_input(1, 1)
-            await here.waited(6)
+            await here.waited(4)
             before = loads
-            await here.waited(6)
+            await here.waited(4)
             assert loads == before
             here.model.set_input(1, 2)
 
@@ -167,9 +166,8 @@ async def test_who_waits_on_goes_on_when_others_are_cancelled(buttons: Bench) ->
     assert [wait.cancelled() for wait in waits] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(buttons: Bench, times: int) -> None:
-    channel, model = buttons.gpio.channel1, buttons.model
+def waited_for(buttons: Bench) -> Work:
+    """Waits for a button that is pressed right after the first look."""
     loads = 0
 
     def press(_: int, word: int) -> int:
@@ -177,50 +175,39 @@ async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(buttons: Bench, 
         loads += 1
 
         if loads == 2:  # at the end of the first look, which does not see it
-            model.set_input(1, 0b0001)
+            buttons.model.set_input(1, 0b0001)
 
         return word
 
     async def wait() -> None:
         nonlocal loads
+        buttons.model.set_input(1, 0b0000)
         loads = 0
-        await channel[0].wait_for_value(1, timeout=5)
-        model.set_input(1, 0b0000)
-
-    async def still_works() -> None:
-        model.set_input(1, 0b0010)
-        await channel[1].wait_for_value(1, timeout=5)
-        model.set_input(1, 0b0000)
+        await buttons.gpio.channel1[0].wait_for_value(1, timeout=5)
 
     buttons.sim.on_read(BASE + regs.GPIO_DATA, press)
+    return wait
 
-    assert await at_every_place(wait, times, still_works) >= 3
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(buttons: Bench, times: int) -> None:
+    async def still_works() -> None:
+        buttons.model.set_input(1, 0b0010)
+        await buttons.gpio.channel1[1].wait_for_value(1, timeout=5)
+
+    assert await at_every_place(waited_for(buttons), times, still_works) >= 3
 
 
-@pytest.mark.parametrize("method", ["mmio.read", "mmio.write"])
-async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(buttons: Bench, method: str) -> None:
-    faults = buttons.sim.faults
-    faults.delay(method, 0.01)
-    lost: tuple[Callable[[], None], ...] = (
-        lambda: faults.drop(method, after=True),
-        lambda: faults.fail(method, grpc.StatusCode.INTERNAL, times=3),
-    )
-
-    for lose in lost:
-        lose()
-
-        with pytest.raises(BoardError):
-            await buttons.gpio.channel1.read()
-            await buttons.gpio.channel1[0].wait_for_value(1, timeout=0.2)
-
-        await settled(buttons.sim)
-        faults.clear()
-        faults.delay(method, 0.01)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(buttons.gpio.channel1[0].wait_for_value(1, timeout=5))
-        await buttons.waited(1)
-        buttons.model.set_input(1, 1)
+@pytest.mark.parametrize(
+    ("way", "method"),
+    [
+        ("polled", "mmio.read"),
+        *((way, f"mmio.{access}") for way in ("levels", "service") for access in ("read", "write")),
+    ],
+)
+async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(way: str, method: str) -> None:
+    async with bench(DUAL, WIRED_TO[way], interrupt=way == "service") as here:
+        await under_faults(here.sim, method, waited_for(here))
 
 
 async def test_where_the_board_cannot_wait_for_the_pin_it_is_polled() -> None:

@@ -36,7 +36,7 @@ async def test_h10_a_driver_that_trusts_ap_done_hangs_and_ours_does_not() -> Non
         overlay = await Overlay.load(board, firmware(), design=made, clocks=False, drivers=[Trusting])
 
         with pytest.raises(DeadlineExceeded, match="it is 0x00000004"):
-            await overlay.kernel.run(timeout=0.2)
+            await overlay.kernel.run(timeout=0.05)
 
         assert sim.ip["kernel"].finished == 1, "it was done all the time: the first of two loads cleared AP_DONE"
         overlay = await Overlay.load(board, firmware(), design=made, clocks=False)
@@ -204,7 +204,7 @@ async def test_a_dropped_call_is_an_error_or_does_no_harm(
 async def test_a_delayed_call_is_an_error_in_time_and_the_kernel_is_usable_afterwards() -> None:
     async with loaded(ADD, add, Timeouts(call=0.2)) as (sim, _, kernel):
         for method in ("mmio.read", "mmio.write"):
-            sim.faults.delay(method, 0.4)
+            sim.faults.delay(method, 0.25)
 
             with pytest.raises(DeadlineExceeded):
                 await kernel.call(1, 2)

@@ -9,7 +9,7 @@ import pytest
 from pynq_async import Overlay, RemoteDevice
 from pynq_async.errors import DeadlineExceeded, Misuse
 from pynq_async.sim import SimBoard, SimDesign, serve
-from tests.overlay.designs import design, firmware
+from tests.designs import design, firmware
 
 from .kernels import ADD, Gate, add, loaded
 
