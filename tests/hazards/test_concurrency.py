@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from dataclasses import replace
 
 import pytest
@@ -83,9 +82,9 @@ async def test_h01_a_slow_upload_does_not_stop_the_registers() -> None:
 async def test_h01_who_leaves_during_a_change_of_a_table_keeps_others_out_until_it_is_over(
     change: str, end: str
 ) -> None:
-    timeouts = replace(QUICK, grace=0.15)
+    timeouts = replace(QUICK, grace=0.1)
 
-    async with endangered(danger(race_window=0.05), timeouts=timeouts) as (sim, second):
+    async with endangered(danger(race_window=0.02), timeouts=timeouts) as (sim, second):
         first = await RemoteDevice(sim.address, timeouts=timeouts)
 
         match change:
@@ -169,12 +168,12 @@ async def test_h05_gathered_writes_arrive_in_the_order_of_the_calls() -> None:
 
         sim.on_write(PS, record)
 
-        for burst in range(20):
+        for burst in range(10):
             await asyncio.gather(*(registers.write(0, 100 * burst + value) for value in range(16)))
             assert await registers.read(0) == 100 * burst + 15
 
         assert seen == sorted(seen)
-        assert len(seen) == 320
+        assert len(seen) == 160
 
 
 async def test_h05_a_read_waits_for_the_writes_before_it_and_aliased_windows_share_their_order() -> None:
@@ -225,20 +224,18 @@ async def test_h08_however_much_is_asked_for_the_server_sees_a_few_calls_at_a_ti
 
 async def test_h08_the_identity_is_learned_behind_any_number_of_uploads() -> None:
     async with endangered(limits=Limits(streams=2, calls=2)) as (sim, board):
-        sim.faults.delay("remote_device.writefile", 0.5)
+        sim.faults.delay("remote_device.writefile", 0.3)
 
         async with asyncio.TaskGroup() as group:
             for number in range(4):
                 group.create_task(board.write_file(f"/tmp/{number}", b"x"))
 
             await eventually(lambda: sim.counters.streams_now == 2)
-            began = time.monotonic()
 
             async with RemoteDevice(sim.address, timeouts=QUICK) as second:
                 assert await second.read_file("/proc/version")
 
-            assert time.monotonic() - began < 0.4
-            assert sim.counters.calls["remote_device.writefile"] == 2
+            assert sim.counters.calls["remote_device.writefile"] == 2, "the first of them are still under way"
 
 
 async def _allocate_and_free(board: RemoteDevice) -> None:

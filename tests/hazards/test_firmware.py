@@ -115,7 +115,7 @@ async def test_h36_a_cut_upload_leaves_a_part_of_the_file_without_defence() -> N
 
 async def test_h36_after_an_upload_cut_at_any_byte_only_whole_firmware_is_programmed() -> None:
     chance = random.Random(36)
-    designs = [firmware(60_000, seed) for seed in range(40)]
+    designs = [firmware(60_000, seed) for seed in range(24)]
     cut_off = 0
 
     async with served() as sim:
@@ -134,7 +134,7 @@ async def test_h36_after_an_upload_cut_at_any_byte_only_whole_firmware_is_progra
                 link.cut_after = None
                 assert only_whole(sim, *designs)
 
-        assert cut_off > 20
+        assert cut_off > 12
 
         async with RemoteDevice(sim.address, timeouts=QUICK) as board:
             for design in designs[-12:]:

@@ -31,7 +31,7 @@ async def test_h31_a_cancelled_download_is_programmed_without_defence() -> None:
 
 async def test_h31_a_download_that_is_cancelled_anywhere_programs_the_whole_or_nothing() -> None:
     chance = random.Random(31)
-    designs = [firmware(2 << 20, seed) for seed in range(25)]
+    designs = [firmware(2 << 20, seed) for seed in range(16)]
 
     async with endangered() as (sim, board):
         for design in designs:

@@ -132,7 +132,7 @@ async def test_h12_torn_lines_of_the_record_are_never_believed() -> None:
         whole = sim.files.read_bytes(RECORD)
         assert whole.count(b"\n") == 4
 
-        for turn in range(36):
+        for turn in range(24):
             torn = bytearray(whole)
 
             match turn % 3:
