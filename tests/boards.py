@@ -1,12 +1,18 @@
 """A simulated board with the real client connected to it, and nothing left behind afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import grpc
+
 from pynq_async import Limits, RemoteDevice, Timeouts
+from pynq_async.errors import BoardError
 from pynq_async.sim import SimBoard, serve
+
+# What was cut off is left alone for a shorter time than by default.
+HASTY = Timeouts(grace=0.05)
 
 
 @asynccontextmanager
@@ -30,12 +36,56 @@ async def begun(sim: SimBoard, method: str, count: int = 1) -> None:
             await asyncio.sleep(0.001)
 
 
+async def asked_again(sim: SimBoard, rounds: int = 2) -> None:
+    """Wait until whoever waits, by polling or through the interrupt service, has asked the board so many times more."""
+    calls = sim.counters.calls
+    enough = calls["mmio.read"] + calls["interrupt.wait_for_interrupt"] + rounds
+
+    async with asyncio.timeout(5):
+        while calls["mmio.read"] + calls["interrupt.wait_for_interrupt"] < enough:
+            await asyncio.sleep(0.001)
+
+
 async def settled(sim: SimBoard) -> None:
     """Let calls that were cut off end on the board's side; one whose answer was lost on request never does."""
     with suppress(TimeoutError):
         async with asyncio.timeout(0.2):
             while sim.counters.unary_now or sim.counters.streams_now:
                 await asyncio.sleep(0.001)
+
+
+async def under_faults(
+    sim: SimBoard,
+    method: str,
+    work: Callable[[], Awaitable[object]],
+    *,
+    faults: Collection[str] = ("slow", "lost before", "lost after", "refused"),
+    repeated: bool = False,
+) -> None:
+    """Have calls of a method be slow, lost and refused: each time there is an error of ours, and the next time none.
+
+    Slow calls are waited for. So are lost ones that may be made again, if `repeated`.
+    """
+    for fault in faults:
+        match fault:
+            case "slow":
+                sim.faults.delay(method, 0.01)
+            case "refused":
+                sim.faults.fail(method, grpc.StatusCode.INTERNAL)
+            case _:
+                sim.faults.drop(method, after=fault == "lost after")
+
+        try:
+            await work()
+        except BoardError as error:
+            assert fault != "slow"
+            assert str(error).startswith(f"{sim.address}: ")
+        else:
+            assert fault == "slow" or (repeated and fault != "refused"), f"no error although {method} was {fault}"
+
+        await settled(sim)
+        sim.faults.clear()
+        await work()
 
 
 def assert_clean(sim: SimBoard) -> None:

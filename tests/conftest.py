@@ -8,9 +8,10 @@ import pytest
 
 from pynq_async import RemoteDevice
 from pynq_async.bitstream import synthetic_bitstream
+from pynq_async.board import interrupt_service
 from pynq_async.sim import SimBoard
 
-from .boards import simulated
+from .boards import HASTY, simulated
 
 # Imported now: its plugin would import it for the summary, and CPython 3.11 can fail to parse a module (AST constructor
 # recursion depth mismatch) when the garbage collector meets gRPC's coroutines meanwhile.
@@ -24,9 +25,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a test need not wait for long until a board's interrupt service has been asked once more."""
+    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
+
+
+@pytest.fixture
 async def connected() -> AsyncIterator[tuple[SimBoard, RemoteDevice]]:
     """A simulated Pynq-Z2 and the client connected to it."""
-    async with simulated() as pair:
+    async with simulated(timeouts=HASTY) as pair:
         yield pair
 
 

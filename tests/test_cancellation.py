@@ -12,7 +12,7 @@ from pynq_async.bitstream import shipped_description, synthetic_bitstream
 from pynq_async.errors import StaleHandle
 from pynq_async.sim import SimBoard, serve
 
-from .boards import assert_clean, assert_no_tasks_left, simulated
+from .boards import HASTY, assert_clean, assert_no_tasks_left, simulated
 
 Work = Callable[[], Awaitable[Any]]
 
@@ -110,7 +110,7 @@ async def test_cancelled_at_every_place(operation: str, times: int, tmp_path: Pa
     bitfile.with_suffix(".hwh").write_bytes(shipped_description("resizer"))
     await load_design(bitfile)  # from the cache afterwards: what is tested is the board
 
-    async with simulated() as (sim, board):
+    async with simulated(timeouts=HASTY) as (sim, board):
         registers = board.mmio(0x4000_0000, 0x1000)
         await registers.write(0, 1)
         await board.write_file("/tmp/file", bytes(3000))

@@ -9,37 +9,33 @@ from pynq_async.errors import BoardError
 from pynq_async.sim import SimBoard
 
 from ..boards import begun, simulated
-from ..sim.designs import bitstream, design, ip
+from ..designs import design, firmware, ip
 
 OUTER, INNER, SOURCES = 0x4180_0000, 0x4181_0000, 0x4280_0000
 EDGES = {"C_NUM_INTR_INPUTS": "4", "C_KIND_OF_INTR": "0xfffffff2"}  # input 1 captures edges; 0, 2 and 3 are levels
+CONCAT = "concat/In1"  # another name for the input of edge/done
 PINS = {
     "level/done": ("outer", 0),
     "edge/done": ("outer", 1),
-    "concat/In1": ("outer", 1),
+    CONCAT: ("outer", 1),
     "other/done": ("outer", 2),
     "deep/done": ("inner", 3),
     "deep_edge/done": ("inner", 1),
-    "direct/done": ("", 0),
+    "direct/done": ("", 1),
 }
 DESIGN = design(
     {
-        "outer": ip("axi_intc", OUTER, parameters=EDGES),
-        "inner": ip("axi_intc", INNER, parameters=EDGES),
+        "outer": ip("xilinx.com:ip:axi_intc:4.1", OUTER, parameters=EDGES),
+        "inner": ip("xilinx.com:ip:axi_intc:4.1", INNER, parameters=EDGES, interrupts={"irq": ("outer", 3)}),
         **{
-            pin.split("/")[0]: ip("acme.com:user:source:1.0", SOURCES + 0x1_0000 * number)
-            for number, pin in enumerate(PINS)
-            if not pin.startswith("concat")
+            pin.removesuffix("/done"): ip(
+                "acme.com:user:source:1.0", SOURCES + 0x1_0000 * number, interrupts={"done": place}
+            )
+            for number, (pin, place) in enumerate(PINS.items())
+            if pin != CONCAT
         },
     },
-    interrupt_controllers={
-        "outer": {"parent": "", "index": 0, "raw_irq": 61},
-        "inner": {"parent": "outer", "index": 3},
-    },
-    interrupt_pins={
-        pin: {"controller": controller, "index": index, "fullpath": pin} | ({} if controller else {"raw_irq": 62})
-        for pin, (controller, index) in PINS.items()
-    },
+    also={CONCAT: "edge/done"},
 )
 WAIT, REGISTER, RELEASE = "interrupt.wait_for_interrupt", "interrupt.register_interrupt", "interrupt.release_interrupt"
 
@@ -83,7 +79,7 @@ class Bench:
 async def bench(*, service: bool = False, known: bool = True, **options: Any) -> AsyncIterator[Bench]:
     """A simulated board with the design loaded."""
     async with simulated(designs=[DESIGN] if known else [], interrupt=service, **options) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         yield Bench(sim, board, service=service)
 
 

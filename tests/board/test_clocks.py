@@ -1,10 +1,9 @@
 """The CPU clock and the clocks for the programmable logic."""
 
-import re
 import struct
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pytest
 
 from pynq_async import Design, RemoteDevice, load_design
 from pynq_async.bitstream import shipped_description, synthetic_bitstream
-from pynq_async.errors import BoardError, Misaligned, Misuse, NotSupported, OutOfRange
+from pynq_async.errors import Misaligned, Misuse, NotSupported, OutOfRange
 from pynq_async.hardware.clocks import CLOCK_TREES
 from pynq_async.sim import SimBoard
 
-from ..boards import simulated
+from ..boards import simulated, under_faults
 
 SLCR = 0xF800_0000
 CRL_APB = 0xFF5E_0000
@@ -322,26 +321,15 @@ async def test_many_registers_are_written_at_once_or_in_order(sim: SimBoard, boa
     assert sim.counters.calls["mmio.write"] == writes
 
 
-@pytest.mark.parametrize("fault", ["delayed", "cut before", "cut after"])
-@pytest.mark.parametrize("method", ["mmio.read", "mmio.write", "remote_device.readfile"])
-async def test_faults_give_a_typed_error_and_leave_the_clocks_usable(fault: str, method: str) -> None:
-    design = _design("zynq7000", dict(enumerate([50.0, 25.0, 20.0, 10.0])))
+@pytest.mark.parametrize("method", ["mmio.read", "mmio.write"])
+async def test_faults_give_a_typed_error_and_leave_the_clocks_usable(method: str) -> None:
+    frequencies = cycle([[50, 25, 20, 10], [10, 50, 25, 20]])  # what is right already is not written
 
     async with simulated() as (sim, board):
-        if fault == "delayed":
-            sim.faults.delay(method, 0.02)
-        else:
-            sim.faults.drop(method, after=fault == "cut after")
 
-        try:
-            await board.clocks.apply(design)
-        except BoardError as error:
-            assert re.match(f"{board.name}: ", str(error))
+        async def apply() -> None:
+            wanted = next(frequencies)
+            await board.clocks.apply(_design("zynq7000", dict(enumerate(wanted))))
+            assert [await board.clocks.get_pl_clk(index) for index in range(4)] == pytest.approx(wanted, rel=0.01)
 
-        sim.faults.clear()
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            await board.clocks.apply(design)
-
-        assert [await board.clocks.get_pl_clk(index) for index in range(4)] == pytest.approx([50, 25, 20, 10], rel=0.01)
+        await under_faults(sim, method, apply)

@@ -1,7 +1,6 @@
 """GPIO pins when answers are wrong, late or lost, and when requests are cancelled."""
 
 import asyncio
-import re
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from pynq_async.errors import BoardError, DeadlineExceeded, DeadlineOutcomeUnkno
 from pynq_async.hardware.gpio import FOLDER
 from pynq_async.wire import messages as m
 
-from ..boards import simulated
+from ..boards import simulated, under_faults
 
 both_releases = pytest.mark.parametrize("release", ["3.1", "4.0"])
 
@@ -60,9 +59,9 @@ async def test_answers_that_cannot_be_are_errors(method: str, reply: Any, error:
 async def test_a_cancelled_request_for_a_pin_leaves_nothing(release: str) -> None:
     async with simulated(release=release, timeouts=Timeouts(grace=0.01)) as (sim, board):
         await board.gpio.base()
-        sim.faults.delay("*", 0.05)
+        sim.faults.delay("*", 0.02)
 
-        for seconds in (0.01, 0.06):
+        for seconds in (0.01, 0.03):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(seconds), board.gpio.pin(0, "out"):
                     await asyncio.sleep(1)
@@ -76,43 +75,25 @@ async def test_a_cancelled_request_for_a_pin_leaves_nothing(release: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("release", "method", "fault"),
+    ("release", "method"),
     [
-        *((release, "*", "delayed") for release in ("3.1", "4.0")),
-        *(
-            (release, method, fault)
-            for release, method in (
-                ("4.0", "gpio.get_gpio"),
-                ("4.0", "gpio.read"),
-                ("4.0", "gpio.unexport"),
-                ("3.1", "remote_device.readfile"),
-                ("3.1", "remote_device.writefile"),
-            )
-            for fault in ("cut before", "cut after")
-        ),
+        ("4.0", "gpio.get_gpio"),
+        ("4.0", "gpio.read"),
+        ("4.0", "gpio.unexport"),
+        ("3.1", "remote_device.readfile"),
+        ("3.1", "remote_device.writefile"),
     ],
 )
-async def test_faults_give_a_typed_error_and_leave_the_pins_usable(release: str, method: str, fault: str) -> None:
+async def test_faults_give_a_typed_error_and_leave_the_pins_usable(release: str, method: str) -> None:
     async with simulated(release=release) as (sim, board):
-        if fault == "delayed":
-            sim.faults.delay(method, 0.02)
-        else:
-            sim.faults.drop(method, after=fault == "cut after")
 
-        try:
+        async def use() -> None:
             async with board.gpio.pin(0, "out") as led, board.gpio.pin(1, "in") as button:
                 await led.write(1)
-                await button.read()
-        except BoardError as error:
-            assert re.match(f"{board.name}: ", str(error))
+                sim.pins.write(button.number, 1)
+                assert (sim.pins.read(led.number), await button.read()) == (1, 1)
 
-        sim.faults.clear()
-
-        async with board.gpio.pin(0, "out") as led, board.gpio.pin(1, "in") as button:
-            await led.write(1)
-            sim.pins.write(button.number, 1)
-            assert (sim.pins.read(led.number), await button.read()) == (1, 1)
-
+        await under_faults(sim, method, use, repeated=method in ("gpio.read", "remote_device.readfile"))
         assert sim.pins.exported == {}
 
 

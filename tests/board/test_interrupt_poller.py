@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from pynq_async.sim import Hazards, Hook, SimBoard
 from pynq_async.sim.bus import BusError
 
 from ..boards import begun, simulated
-from ..sim.designs import bitstream, design, ip
+from ..designs import design, firmware, ip
 from .interrupt_bench import INNER, OUTER, Bench, bench, outcome
 
 
@@ -176,7 +177,7 @@ async def test_the_controller_is_set_up_once_and_no_interrupt_is_enabled(polled:
     await polled.sim.restart()
     await polled.pins["level/done"].wait()
     assert len(master) == 1, "it is set up already"
-    await polled.board.download(bitstream())
+    await polled.board.download(firmware())
     polled.drive("level/done", True)
     await polled.pins["level/done"].wait()
     assert len(master) == 2, "programming resets it"
@@ -228,8 +229,8 @@ async def test_pins_wired_straight_to_the_processing_system_are_not_supported(po
 
 
 async def test_a_pin_without_a_place_is_not_supported() -> None:
-    odd = design(
-        {"outer": ip("axi_intc", OUTER)},
+    odd = replace(
+        design({"outer": ip("xilinx.com:ip:axi_intc:4.1", OUTER)}),
         interrupt_pins={
             "a/x": {"controller": "elsewhere", "index": 0, "fullpath": "a/x"},
             "a/y": {"controller": "outer", "index": 127, "fullpath": "a/y"},

@@ -7,22 +7,14 @@ import pytest
 
 from pynq_async import Limits, Timeouts
 from pynq_async.board import interrupt_service
-from pynq_async.errors import (
-    DeadlineExceeded,
-    OutcomeUnknown,
-    ServerError,
-)
+from pynq_async.errors import DeadlineExceeded, OutcomeUnknown, ServerError
 from pynq_async.wire import messages as m
 
 from ..boards import begun
-from ..sim.designs import bitstream
+from ..designs import firmware
 from .interrupt_bench import INNER, PINS, REGISTER, SOURCES, WAIT, Bench, bench, outcome
 
-
-@pytest.fixture(autouse=True)
-def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a test need not wait for long until the service has been asked once more."""
-    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
+pytestmark = pytest.mark.usefixtures("short_slices")
 
 
 @pytest.fixture
@@ -48,12 +40,12 @@ async def test_a_pin_is_registered_once_and_released_with_the_board(served: Benc
     assert served.count(REGISTER) == 2
     assert {(i.pin_name, i.pin_index, i.raw_irq) for i in served.sim.process.interrupts.values()} == {
         ("level/done", 0, 61),
-        ("direct/done", 0, 62),
+        ("direct/done", 1, 62),
     }
     await served.sim.restart()
     await served.pins["level/done"].wait()
     assert served.count(REGISTER) == 3
-    await served.board.download(bitstream())
+    await served.board.download(firmware())
     served.drive("level/done", True)
     await served.pins["level/done"].wait()
     assert served.count(REGISTER) == 4
@@ -177,11 +169,11 @@ async def test_a_lost_answer_ends_every_wait_for_its_pin_and_no_other(served: Be
 
 
 async def test_a_frozen_board_does_not_hold_up_a_cancelled_wait_or_closing() -> None:
-    async with bench(service=True, timeouts=Timeouts(call=0.3)) as here:
+    async with bench(service=True, timeouts=Timeouts(call=0.2, grace=0.05)) as here:
         task = asyncio.ensure_future(here.pins["level/done"].wait())
         await here.waited()
         await here.sim.freeze()
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.wait({task}, timeout=1)
         assert task.cancelled()

@@ -16,7 +16,7 @@ from pynq_async.sim import Hazards
 from pynq_async.sim.bus import BusError
 
 from ..boards import begun
-from ..sim.designs import bitstream
+from ..designs import firmware
 from .interrupt_bench import DESIGN, OUTER, Bench, bench, outcome
 
 Pins = Mapping[str, InterruptPin]
@@ -144,7 +144,7 @@ async def test_after_a_reboot_both_devices_are_told_and_new_pins_work_on_both() 
             error = task.result()
             assert isinstance(error, BoardRebooted) and str(error).startswith(f"{name}: ")
 
-        await made.board.download(bitstream())
+        await made.board.download(firmware())
         pins = [board.interrupts.of(DESIGN)["edge/done"] for board in (made.board, other)]
 
         async with asyncio.TaskGroup() as group:
@@ -185,14 +185,14 @@ async def test_under_faults_both_are_woken_or_told(fault: str) -> None:
 async def test_an_edge_that_was_kept_outlives_the_reconfiguration_of_another_region() -> None:
     async with bench() as made:
         await kept(made)
-        await made.board.download(bitstream(partial=True), partial=True)
+        await made.board.download(firmware(partial=True), partial=True)
         await made.pins["edge/done"].wait(1)
 
 
 async def test_an_edge_that_was_kept_is_forgotten_when_its_controller_is_reconfigured() -> None:
     async with bench() as made:
         await kept(made)
-        await made.board.download(bitstream(partial=True), partial=True)
+        await made.board.download(firmware(partial=True), partial=True)
         made.sim.ip["outer"].store(intc.MER, 0)
 
         with pytest.raises(DeadlineExceeded):

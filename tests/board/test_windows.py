@@ -143,7 +143,7 @@ async def test_a_first_access_that_is_cancelled_costs_no_second_window(sim: SimB
 async def test_a_window_is_mapped_while_uploads_take_all_streams() -> None:
     async with simulated() as (sim, board):
         sim.faults.bandwidth = 20e6
-        uploads = [asyncio.ensure_future(board.write_file(f"/tmp/{n}", bytes(8 << 20))) for n in range(6)]
+        uploads = [asyncio.ensure_future(board.write_file(f"/tmp/{n}", bytes(3 << 20))) for n in range(6)]
         await asyncio.sleep(0.05)
 
         async with asyncio.timeout(1):

@@ -20,8 +20,8 @@ from .conftest import Here
 RATES = ("upload_mb_s", "to_board_mb_s", "from_board_mb_s", "registers_s")
 
 
-async def test_demo_shows_a_table(bitfile: Path) -> None:
-    ended = await pynq_async("demo", "--boards", 2, "--size", 4, "--bitstream", bitfile)
+def test_demo_shows_a_table(here: Here, bitfile: Path) -> None:
+    ended = here("demo", "--boards", 2, "--size", 4, "--bitstream", bitfile)
 
     assert ended.code == 0
     assert ended.err == "Starting 2 simulated boards (Pynq-Z2) ...\n"
@@ -31,10 +31,10 @@ async def test_demo_shows_a_table(bitfile: Path) -> None:
     assert "2 boards together" in ended.out
 
 
-async def test_demo_simulates_boards_that_fit_the_bitstream(tmp_path: Path) -> None:
+def test_demo_simulates_boards_that_fit_the_bitstream(here: Here, tmp_path: Path) -> None:
     file = tmp_path / "big.bit"
     file.write_bytes(synthetic_bitstream("xczu7ev-ffvc1156-2-e", 100_000))
-    ended = await pynq_async("demo", "--boards", 2, "--size", 2, "--bitstream", file, "--json")
+    ended = here("demo", "--boards", 2, "--size", 2, "--bitstream", file, "--json")
 
     assert ended.code == 0
     assert not ended.err

@@ -32,8 +32,8 @@ def test_info_for_machines_names_what_is_loaded(here: Here, other_process: str, 
     assert "buffer.RemoteBuffer" in values["services"]
 
 
-async def test_an_unreachable_board_is_one_sentence(closed_address: str) -> None:
-    ended = await pynq_async("info", closed_address, "--timeout", "0.3")
+def test_an_unreachable_board_is_one_sentence(here: Here, closed_address: str) -> None:
+    ended = here("info", closed_address, "--timeout", "0.3")
 
     assert ended.code == 1
     assert not ended.out

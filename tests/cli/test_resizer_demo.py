@@ -51,8 +51,8 @@ async def test_demo_without_anything(tmp_path: Path) -> None:
         assert np.array_equal(read_png(file), resize(picture.paint(), picture.to_rows, picture.to_cols))
 
 
-async def test_demo_for_machines(tmp_path: Path) -> None:
-    ended = await pynq_async("demo", "--boards", 2, "--images", 3, "--output", tmp_path, "--json")
+def test_demo_for_machines(here: Here, tmp_path: Path) -> None:
+    ended = here("demo", "--boards", 2, "--images", 3, "--output", tmp_path, "--json")
 
     assert ended.code == 0
     assert not ended.err

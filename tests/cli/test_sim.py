@@ -16,6 +16,7 @@ from pynq_async.bitstream import shipped_description, synthetic_bitstream
 from pynq_async.errors import ConnectionLost
 
 from .command import COMMAND, command_environment, heed_interrupts, pynq_async
+from .conftest import Here
 
 RESIZE = 0x43C0_0000
 
@@ -139,14 +140,14 @@ async def test_sim_says_what_it_expects_and_what_happens_and_obeys(tmp_path: Pat
         assert await process.communicate() == (b"", b"")
 
 
-async def test_sim_says_what_is_wrong_with_a_kernel(tmp_path: Path) -> None:
+def test_sim_says_what_is_wrong_with_a_kernel(here: Here, tmp_path: Path) -> None:
     path = tmp_path / "resizer.hwh"
     path.write_bytes(shipped_description("resizer"))
     port = two_free_ports()
 
-    shape = await pynq_async("sim", "--port", port, "--design", path, "--kernel", "core")
+    shape = here("sim", "--port", port, "--design", path, "--kernel", "core")
     assert (shape.code, "write IP=module:function" in shape.err) == (2, True)
 
-    unknown = await pynq_async("sim", "--port", port, "--design", path, "--kernel", "core=operator:add")
+    unknown = here("sim", "--port", port, "--design", path, "--kernel", "core=operator:add")
     assert unknown.code == 1
     assert "'core': no design has this IP for a kernel" in unknown.only_error

@@ -1,18 +1,16 @@
 """Hardware that goes on using memory (H30)."""
 
 from pynq_async import Overlay
-from pynq_async.bitstream import SyntheticIp, synthetic_design
 from pynq_async.hardware.axi_dma import RUN, S2MM
 from pynq_async.sim import SimBoard
 from pynq_async.wire import messages as m
 from pynq_async.wire import methods
 
+from ..designs import design, ip
 from .conftest import assert_works, careless, endangered, firmware
 
 BASE = 0x4040_0000
-DESIGN = synthetic_design(
-    {"dma": SyntheticIp("xilinx.com:ip:axi_dma:7.1", BASE, parameters={"C_INCLUDE_SG": 0, "C_SG_LENGTH_WIDTH": 16})}
-)
+DESIGN = design({"dma": ip("xilinx.com:ip:axi_dma:7.1", BASE, parameters={"C_INCLUDE_SG": 0, "C_SG_LENGTH_WIDTH": 16})})
 
 
 def send(sim: SimBoard) -> None:

@@ -19,7 +19,7 @@ from pynq_async.errors import (
 from pynq_async.overlay import IpDescription, RegisterValue
 from tests.boards import begun, simulated
 
-from .designs import design, firmware, ip, memory, register
+from ..designs import design, firmware, ip, memory, register
 
 ADDER, LEDS = 0x43C0_0000, 0x4120_0000
 WORD = {

@@ -17,7 +17,7 @@ from pynq_async.errors import (
 from pynq_async.overlay import IpDescription
 from tests.boards import begun, simulated
 
-from .designs import design, firmware, ip, memory
+from ..designs import design, firmware, ip, memory
 
 ADDER = 0x43C0_0000
 PARTS = design({"filter/fir": ip("acme.com:user:fir:1.0", ADDER), "adder": ip("acme.com:user:adder:1.0", 0x4300_0000)})

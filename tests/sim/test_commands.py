@@ -10,7 +10,7 @@ from pynq_async.sim import SimBoard
 from pynq_async.sim.commands import carry_out
 
 from ..boards import begun, simulated
-from ..overlay.designs import design, firmware, ip
+from ..designs import design, firmware, ip
 
 BUTTONS = {"C_ALL_INPUTS": 1, "C_GPIO_WIDTH": 4}
 KNOWN = design(

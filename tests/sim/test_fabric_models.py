@@ -10,7 +10,7 @@ from pynq_async.errors import BoardError, ConnectionLost, InvalidArgument, Serve
 from pynq_async.sim import Hazards, IpModel, SimBoard, SimDesign, Site
 
 from ..boards import simulated
-from .designs import bitstream, design, ip, memory
+from ..designs import design, firmware, ip, memory
 
 LEDS = 0x4120_0000
 BUTTONS = 0x4121_0000
@@ -18,7 +18,7 @@ LINES = 0x4000_0000
 
 SMALL = design(
     {"leds": ip("acme.com:user:leds:1.0", LEDS), "io/btns": ip("acme.com:user:leds:1.0", BUTTONS)},
-    mem_dict={"lines": memory(LINES)},
+    memories={"lines": memory(LINES, 0x2000)},
 )
 
 PINS = design({"pins": ip("axi_gpio", LEDS)})
@@ -37,7 +37,7 @@ class Constant(IpModel):
 async def test_the_ip_of_a_design_answers_once_it_is_programmed() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
         assert list(sim.ip) == []
-        await board.download(bitstream())
+        await board.download(firmware())
         assert sorted(sim.ip) == ["io/btns", "leds", "lines"]
         window = board.mmio(LEDS, 4096)
         await window.write(8, 0xF)
@@ -48,7 +48,7 @@ async def test_the_ip_of_a_design_answers_once_it_is_programmed() -> None:
 
 async def test_a_memory_is_the_boards_memory() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         window = board.mmio(LINES, 0x2000)
         await window.write(0x1FFC, 7)
         assert sim.memory.load(LINES + 0x1FFC) == 7
@@ -61,14 +61,14 @@ async def test_an_own_model_is_chosen_by_name_or_by_type(key: str) -> None:
     known = SimDesign(SMALL, models={key: Constant})
 
     async with simulated(designs=[known]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         assert await board.mmio(LEDS).read(0) == 0x2345_6789, "a register has 32 bits"
         assert isinstance(sim.ip["io/btns"], Constant) is (":" in key)
 
 
 async def test_hooks_see_what_a_model_answers_and_change_what_it_is_given() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         sim.on_write(LEDS, lambda _, word: word + 1)
         sim.on_read(LEDS, lambda _, word: word * 10)
         await board.mmio(LEDS).write(0, 1)
@@ -81,7 +81,7 @@ async def test_a_name_that_is_not_there_gets_the_names_that_are() -> None:
         with pytest.raises(SimulationError, match="no IP 'leds' now; there is none"):
             _ = sim.ip["leds"]
 
-        await board.download(bitstream())
+        await board.download(firmware())
 
         with pytest.raises(SimulationError, match="no IP 'btns' now; there is io/btns, leds, lines"):
             _ = sim.ip["btns"]
@@ -89,12 +89,12 @@ async def test_a_name_that_is_not_there_gets_the_names_that_are() -> None:
 
 async def test_programming_again_makes_the_models_anew_and_ends_what_they_had_begun() -> None:
     async with simulated(designs=[SimDesign(SMALL, models={"leds": Constant})]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         before = sim.ip["leds"]
         sim.memory.store(LINES, 1)
         ticks: list[None] = []
         _tick(before, ticks)
-        await board.download(bitstream(1))
+        await board.download(firmware(1))
         assert sim.ip["leds"] is not before
         assert sim.memory.load(LINES) == 0
         begun = len(ticks)
@@ -109,7 +109,7 @@ async def test_programming_again_makes_the_models_anew_and_ends_what_they_had_be
 
 async def test_a_reboot_empties_the_fabric_and_a_restart_of_the_server_does_not() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         leds = sim.ip["leds"]
         await sim.restart()
         assert sim.ip["leds"] is leds
@@ -121,7 +121,7 @@ async def test_switching_a_board_off_ends_what_its_models_had_begun() -> None:
     ticks: list[None] = []
 
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         _tick(sim.ip["leds"], ticks)
 
     begun = len(ticks)
@@ -132,11 +132,11 @@ async def test_switching_a_board_off_ends_what_its_models_had_begun() -> None:
 
 async def test_the_fabric_is_empty_while_it_is_programmed_over() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         sim.faults.program_seconds = 0.05
 
         async with asyncio.TaskGroup() as group:
-            download = group.create_task(board.download(bitstream(1)))
+            download = group.create_task(board.download(firmware(1)))
 
             while sim.fpga.state != "write":
                 await asyncio.sleep(0.001)
@@ -149,40 +149,39 @@ async def test_the_fabric_is_empty_while_it_is_programmed_over() -> None:
 
 async def test_what_is_refused_by_the_fpga_manager_leaves_the_models() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         leds = sim.ip["leds"]
         sim.faults.program_state = "write init error"
 
         with pytest.raises(BoardError):
-            await board.download(bitstream(1))
+            await board.download(firmware(1))
 
         assert sim.ip["leds"] is leds
 
 
 async def test_designs_are_told_apart_by_their_bitstreams_digest() -> None:
     other = design({"other": ip("acme.com:user:leds:1.0", LEDS)})
-    known = [SimDesign(SMALL, digest=bitstream(1).digest), SimDesign(other, digest=bitstream(2).digest)]
+    known = [SimDesign(SMALL, digest=firmware(1).digest), SimDesign(other, digest=firmware(2).digest)]
 
     async with simulated(designs=known, digests=False) as (sim, board):
         for seed, names in ((1, ["io/btns", "leds", "lines"]), (2, ["other"]), (3, [])):
-            await board.download(bitstream(seed))
+            await board.download(firmware(seed))
             assert sorted(sim.ip) == names
 
 
 async def test_a_partial_design_replaces_what_it_overlaps_and_nothing_else() -> None:
     part = design(
         {"fir": ip("acme.com:user:fir:1.0", BUTTONS - 0x1000, 0x2000)},
-        mem_dict={"taps": memory(0x4200_0000)},
+        memories={"taps": memory(0x4200_0000, 0x2000)},
         partial=True,
-        family=None,
     )
 
     async with simulated(designs=[SMALL, part]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         leds = sim.ip["leds"]
-        await board.download(bitstream(1, partial=True), partial=True)
+        await board.download(firmware(1, partial=True), partial=True)
         assert sorted(sim.ip) == ["fir", "lines", "taps"], "the LEDs end where the filter begins"
-        await board.download(bitstream())
+        await board.download(firmware())
         assert sorted(sim.ip) == ["io/btns", "leds", "lines"]
         assert sim.ip["leds"] is not leds
 
@@ -194,7 +193,7 @@ async def test_touching_what_is_not_there_ends_the_server(address: int) -> None:
         sim.on_crash = said.append
 
         if address != LEDS:
-            await board.download(bitstream())
+            await board.download(firmware())
 
         base = address // 4096 * 4096
         window = board.mmio(base, 4096)
@@ -218,13 +217,13 @@ async def test_touching_what_is_not_there_may_be_an_error_of_the_call_only() -> 
                 await touch
 
         assert (sim.counters.bus_errors, sim.counters.crashes) == (2, [])
-        await board.download(bitstream())
+        await board.download(firmware())
         assert await window.read(0) == 0
 
 
 async def test_a_board_without_designs_has_plain_memory() -> None:
     async with simulated() as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         await board.mmio(LEDS).write(0, 5)
         assert sim.memory.load(LEDS) == 5
 
@@ -237,7 +236,7 @@ async def test_registers_of_the_processing_system_stay_memory() -> None:
 
 async def test_where_memory_answers_a_master() -> None:
     async with simulated(designs=[SMALL]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         site = sim.ip["leds"].site
 
         async with await board.allocate(5000, "u1") as buffer:
@@ -275,7 +274,7 @@ def test_what_cannot_be_right_is_refused(make: Any, problem: str) -> None:
 @pytest.mark.parametrize("one", [SMALL, SimDesign(SMALL)])
 async def test_one_design_needs_no_list(one: Design | SimDesign) -> None:
     async with simulated(designs=one) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         assert "leds" in sim.ip
 
 
@@ -296,19 +295,18 @@ async def test_a_model_is_given_its_place_in_the_design() -> None:
         given.append(site)
         return IpModel(site)
 
-    entry = ip("acme.com:user:fir:1.0", LEDS, parameters={"C_WIDTH": "8"}, registers={"CTRL": {}}, fullpath="top/fir")
-    known = SimDesign(design({"top/fir/s_axi": entry}), models={"top/fir/s_axi": make}, kernels={"top/fir/s_axi": max})
+    made = design(
+        {"top/fir/s_axi": ip("acme.com:user:fir:1.0", LEDS, parameters={"C_WIDTH": 8}, registers={"CTRL": 4})}
+    )
+    made.ip_dict["top/fir/s_axi"]["fullpath"] = "top/fir"  # as of an IP with several address ranges
+    known = SimDesign(made, models={"top/fir/s_axi": make}, kernels={"top/fir/s_axi": max})
 
     async with simulated(designs=[known]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         (site,) = given
         assert (site.name, site.path, site.type) == ("top/fir/s_axi", "top/fir", "acme.com:user:fir:1.0")
-        assert (site.base, site.size, site.parameters, site.registers) == (
-            LEDS,
-            0x1_0000,
-            {"C_WIDTH": "8"},
-            {"CTRL": {}},
-        )
+        assert (site.base, site.size, site.parameters) == (LEDS, 0x1_0000, {"C_WIDTH": "8"})
+        assert site.registers["CTRL"]["address_offset"] == 4
         assert (site.kernel, site.memory) == (max, sim.memory)
 
 

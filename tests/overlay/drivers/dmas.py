@@ -8,7 +8,7 @@ from pynq_async import Buffer, Design, Overlay, RemoteDevice
 from pynq_async.overlay import DMA
 from pynq_async.sim import SimBoard
 from tests.boards import simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 
 BASE = 0x4040_0000
 LOOP = {"dma/M_AXIS_MM2S": "dma/S_AXIS_S2MM"}

@@ -8,8 +8,9 @@ import pynqmetadata
 import pytest
 
 from pynq_async import Buffer, load_design
-from pynq_async.errors import ConnectionLost, (
+from pynq_async.errors import (
     BufferFreed,
+    ConnectionLost,
     Misuse,
     NotInDesign,
     StaleHandle,

@@ -6,11 +6,10 @@ import warnings
 from typing import Any
 
 import anyio
-import grpc
 import numpy as np
 import pytest
 
-from pynq_async import Overlay, RemoteDevice, Timeouts
+from pynq_async import Overlay, RemoteDevice
 from pynq_async.errors import (
     BoardError,
     BufferFreed,
@@ -22,15 +21,14 @@ from pynq_async.errors import (
 )
 from pynq_async.hardware import axi_dma
 from pynq_async.overlay import DMA
-from tests.boards import begun, settled
-from tests.overlay.designs import firmware
+from tests.boards import HASTY, begun, settled, under_faults
+from tests.designs import firmware
 from tests.test_cancellation import at_every_place
 
 from .dmas import GATHER, SHORT_PIECES, SIMPLE, Mode, dma_design, loopback, offer, taken, with_dma
 
 pytestmark = pytest.mark.usefixtures("impatient")
 MODES = pytest.mark.parametrize("mode", [SIMPLE, GATHER], ids=["simple", "gather"])
-QUICK = Timeouts(connect=5, call=0.5, allocate=5, stall=0.5, program=5, shutdown=0.2, grace=0.05)
 
 
 async def works(board: RemoteDevice, dma: DMA) -> None:
@@ -333,36 +331,22 @@ async def test_a_buffer_can_be_freed_after_a_reboot() -> None:
         await data.free()
 
 
-@MODES
-@pytest.mark.parametrize("method", ["mmio.read", "mmio.write", "buffer.write", "buffer.flush", "buffer.read"])
-@pytest.mark.parametrize("fault", ["slow", "lost before", "lost after", "refused"])
-async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(mode: Mode, method: str, fault: str) -> None:
-    async with with_dma(options={"timeouts": QUICK}, **mode) as (sim, board, dma):
+@pytest.mark.parametrize(
+    ("mode", "method"),
+    [
+        *((SIMPLE, method) for method in ("mmio.read", "mmio.write", "buffer.write", "buffer.flush", "buffer.read")),
+        *((GATHER, method) for method in ("mmio.read", "mmio.write")),
+    ],
+)
+async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(mode: Mode, method: str) -> None:
+    async with with_dma(options={"timeouts": HASTY}, **mode) as (sim, board, dma):
         await works(board, dma)
-
-        if fault == "slow":
-            sim.faults.delay(method, 0.01)
-            await works(board, dma)
-        else:
-            if fault == "refused":
-                sim.faults.fail(method, grpc.StatusCode.INTERNAL)
-            else:
-                sim.faults.drop(method, after=fault == "lost after")
-
-            try:
-                await works(board, dma)
-            except BoardError as error:
-                assert str(error).startswith(board.name)
-
-            await settled(sim)
-
-        sim.faults.clear()
-        await works(board, dma)
+        await under_faults(sim, method, lambda: works(board, dma), repeated=method == "buffer.read")
 
 
 @pytest.mark.parametrize(("mode", "times"), [(SIMPLE, 1), (GATHER, 2)], ids=["simple once", "gather twice"])
 async def test_cancelled_at_every_place(mode: Mode, times: int) -> None:
-    async with with_dma(**mode) as (_, board, dma):
+    async with with_dma(options={"timeouts": HASTY}, **mode) as (_, board, dma):
         await works(board, dma)
         assert await at_every_place(lambda: works(board, dma), times, lambda: works(board, dma)) >= 20
 

@@ -14,7 +14,7 @@ from pynq_async.hardware import axi_dma
 from pynq_async.overlay import DMA, AxiVDMA
 from tests.boards import begun, simulated
 
-from ..designs import firmware
+from ...designs import firmware
 from .dmas import GATHER, SIMPLE, Mode, dma_design, offer, taken, with_dma
 from .vdmas import COLOUR, vdma_design
 

@@ -9,9 +9,9 @@ import pytest
 from pynq_async import Overlay, RemoteDevice
 from pynq_async.errors import DeadlineExceeded, Misuse
 from pynq_async.sim import SimBoard, SimDesign, serve
-from tests.overlay.designs import design, firmware
+from tests.designs import design, firmware
 
-from .test_hls import ADD, Gate, add, loaded
+from .kernels import ADD, Gate, add, loaded
 
 
 async def test_a_kernel_that_an_earlier_program_left_running_is_not_taken_for_ours() -> None:

@@ -2,16 +2,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc
 import pytest
 
 from pynq_async import Overlay, load_design
-from pynq_async.errors import BoardError, Misuse, OutOfRange
+from pynq_async.errors import Misuse, OutOfRange
 from pynq_async.hardware import axi_intc as regs
 from pynq_async.overlay import AxiIntc
 from pynq_async.sim import SimBoard
-from tests.boards import settled, simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.boards import simulated, under_faults
+from tests.designs import design, firmware, ip
 from tests.overlay.test_real_designs import overlay_file
 
 DESIGN = design(
@@ -78,22 +77,12 @@ async def test_inputs_that_it_does_not_have_are_refused_before_anything_is_sent(
 @pytest.mark.parametrize("method", ["mmio.read", "mmio.write"])
 async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(method: str) -> None:
     async with controller() as (sim, intc):
-        sim.faults.delay(method, 0.01)
 
-        for lost in (True, False):
-            if lost:
-                sim.faults.drop(method, after=True)
-            else:
-                sim.faults.fail(method, grpc.StatusCode.INTERNAL)
+        async def use() -> None:
+            await intc.enable(EDGE)
+            assert await intc.enabled() == {EDGE}
 
-            with pytest.raises(BoardError):
-                await intc.enable(EDGE)
-                await intc.enabled()
-
-            await settled(sim)
-
-        await intc.enable(EDGE)
-        assert await intc.enabled() == {EDGE}
+        await under_faults(sim, method, use)
 
 
 async def test_the_registers_are_those_of_a_real_description() -> None:

@@ -13,7 +13,7 @@ from pynq_async.overlay import StreamSwitch
 from pynq_async.sim import SimBoard
 from tests.boards import simulated
 
-from ..designs import design, firmware, ip
+from ...designs import design, firmware, ip
 
 ADDRESS = 0x43C0_0000
 DESIGN = design(
@@ -118,7 +118,7 @@ async def test_of_two_tasks_that_want_one_input_one_is_refused() -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("write", range(5))
+@pytest.mark.parametrize("write", [0, 2, 4])
 async def test_when_a_call_is_lost_there_is_an_error_and_the_switch_is_usable(write: int, after: bool) -> None:
     async with loaded() as (sim, _, switch):
         await switch.select(3, 2)

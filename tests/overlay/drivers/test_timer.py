@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import grpc
 import pytest
 
 from pynq_async import Design, Overlay
-from pynq_async.board import interrupt_service
 from pynq_async.errors import BoardError, DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
-from tests.boards import settled, simulated
-from tests.overlay.designs import design, firmware, ip
-from tests.test_cancellation import at_every_place
+from tests.boards import asked_again, simulated, under_faults
+from tests.designs import design, firmware, ip
+from tests.test_cancellation import Work, at_every_place
 
 if TYPE_CHECKING:
     from pynq_async.overlay import AxiTimer
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 BASE, LEVELS, EDGES = 0x4280_0000, 0x4180_0000, 0x4181_0000
 FREQUENCY = 1_000_000
+pytestmark = pytest.mark.usefixtures("short_slices")
 WIRED_TO = {"polled": None, "levels": "levels", "edges": "edges", "service": "edges"}
 
 
@@ -42,12 +41,6 @@ def only(parameters: dict[str, object], wired_to: str | None) -> Design:
     )
 
 
-@pytest.fixture(autouse=True)
-def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a test need not wait for long until the board's service has been asked once more."""
-    monkeypatch.setattr(interrupt_service, "_SLICE", 0.03)
-
-
 class Bench:
     """A board with one AXI timer, whose time stands still until it is let pass."""
 
@@ -65,16 +58,7 @@ class Bench:
 
     async def waited(self, rounds: int = 2) -> None:
         """Let whoever waits ask the board again."""
-        enough = self._asked + rounds
-
-        async with asyncio.timeout(5):
-            while self._asked < enough:
-                await asyncio.sleep(0.001)
-
-    @property
-    def _asked(self) -> int:
-        calls = self.sim.counters.calls
-        return calls["mmio.read"] + calls["interrupt.wait_for_interrupt"]
+        await asked_again(self.sim, rounds)
 
 
 @asynccontextmanager
@@ -306,10 +290,8 @@ async def test_a_timer_that_runs_already_can_be_waited_for(here: Bench) -> None:
             here.model.advance(0.1)
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(here: Bench, times: int) -> None:
-    timer = here.timer.timer0
-
+def started_and_waited_for(here: Bench) -> Work:
+    """Starts the timer, which expires right after the first look at it, and waits for that."""
     loads = 0
 
     def pass_time(_: int, word: int) -> int:
@@ -324,44 +306,26 @@ async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(here: Bench, tim
     async def use() -> None:
         nonlocal loads
         loads = 0
-        await timer.start(10)
-        await timer.wait(timeout=5)
-
-    async def still_works() -> None:
-        await timer.start(1)
-        here.model.advance(2)
-        await timer.wait(timeout=5)
+        await here.timer.timer0.start(10)
+        await here.timer.timer0.wait(timeout=5)
 
     here.sim.on_read(BASE + regs.TCSR0, pass_time)
-    assert await at_every_place(use, times, still_works) > 5
+    return use
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+async def test_a_wait_that_is_cancelled_anywhere_leaves_nothing(here: Bench, times: int) -> None:
+    async def still_works() -> None:
+        await here.timer.timer0.start(1)
+        here.model.advance(2)
+        await here.timer.timer0.wait(timeout=5)
+
+    assert await at_every_place(started_and_waited_for(here), times, still_works) > 5
 
 
 @pytest.mark.parametrize("method", ["mmio.read", "mmio.write"])
 async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for(here: Bench, method: str) -> None:
-    faults, timer = here.sim.faults, here.timer.timer0
-    faults.delay(method, 0.01)
-    lost: tuple[Callable[[], None], ...] = (
-        lambda: faults.drop(method, after=True),
-        lambda: faults.fail(method, grpc.StatusCode.INTERNAL, times=3),
-    )
-
-    for lose in lost:
-        lose()
-
-        with pytest.raises(BoardError):
-            await timer.start(1)
-            await timer.wait(timeout=0.2)
-
-        await settled(here.sim)
-        faults.clear()
-        faults.delay(method, 0.01)
-
-    await timer.start(1)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(timer.wait(timeout=5))
-        await here.waited(1)
-        here.model.advance(2)
+    await under_faults(here.sim, method, started_and_waited_for(here))
 
 
 async def test_where_the_board_cannot_wait_for_the_pin_it_is_polled() -> None:

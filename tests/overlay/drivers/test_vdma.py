@@ -13,7 +13,7 @@ from pynq_async.errors import (
 from pynq_async.overlay import VideoMode
 from tests.boards import begun
 
-from ..designs import design, ip
+from ...designs import design, ip
 from .vdmas import BASE, COLOUR, GREY, PARAMETERS, Camera, model, vdma
 
 

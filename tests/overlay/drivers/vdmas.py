@@ -10,7 +10,7 @@ from pynq_async.sim import SimBoard
 from pynq_async.sim.ip import VdmaModel
 from tests.boards import simulated
 
-from ..designs import design, firmware, ip
+from ...designs import design, firmware, ip
 
 BASE = 0x4300_0000
 PARAMETERS = {"C_NUM_FSTORES": 4, "C_M_AXI_S2MM_DATA_WIDTH": 64, "C_M_AXI_MM2S_DATA_WIDTH": 32}

@@ -36,15 +36,12 @@ from pynq_async.hardware.axi_dma import (
 from pynq_async.sim import SimBoard
 
 from ...boards import simulated
-from ..designs import bitstream, design, ip
+from ...designs import design, firmware, ip
 
 BASE = 0x4040_0000
 NOWHERE = 0x8000_0000
 LOOP = {"dma/M_AXIS_MM2S": "dma/S_AXIS_S2MM"}
-PINS = {
-    "dma/mm2s_introut": {"controller": "", "index": 0, "raw_irq": 61},
-    "dma/s2mm_introut": {"controller": "", "index": 1, "raw_irq": 62},
-}
+PINS = {"mm2s_introut": ("", 0), "s2mm_introut": ("", 1)}
 
 
 @asynccontextmanager
@@ -52,13 +49,12 @@ async def dma(*, loop: bool = False, **parameters: Any) -> AsyncIterator[tuple[S
     """A board with a DMA, perhaps with its streams connected, and its registers."""
     settings = {"c_include_sg": 0, "c_sg_length_width": 16, "c_addr_width": 32} | parameters
     known = design(
-        {"dma": ip("axi_dma", BASE, parameters={name: str(value) for name, value in settings.items()})},
+        {"dma": ip("xilinx.com:ip:axi_dma:7.1", BASE, parameters=settings, interrupts=PINS)},
         streams=LOOP if loop else {},
-        interrupt_pins=PINS,
     )
 
     async with simulated(designs=[known]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         yield sim, board, board.mmio(BASE, 0x1_0000)
 
 

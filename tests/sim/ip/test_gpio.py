@@ -11,7 +11,7 @@ from pynq_async.hardware import axi_gpio as gpio
 from pynq_async.sim import SimBoard
 from pynq_async.sim.ip import GpioModel
 from tests.boards import simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 
 BASE = 0x4120_0000
 INPUTS = {"C_GPIO_WIDTH": 4, "C_ALL_INPUTS": 1, "C_INTERRUPT_PRESENT": 1}

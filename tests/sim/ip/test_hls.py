@@ -12,7 +12,7 @@ from pynq_async.hardware import hls
 from pynq_async.sim import HlsModel, KernelCall, SimBoard, SimDesign
 
 from ...boards import simulated
-from ...overlay.designs import design, firmware
+from ...designs import design, firmware
 
 START, DONE, IDLE, READY, CONTINUE, RESTART = (
     hls.AP_START,

@@ -44,18 +44,18 @@ from pynq_async.sim import IicMemory, SimBoard
 from pynq_async.sim.ip import IicModel
 
 from ...boards import simulated
-from ..designs import bitstream, design, ip
+from ...designs import design, firmware, ip
 
 BASE, MEMORY = 0x4160_0000, 0x50 << 1
 PARAMETERS = {"C_IIC_FREQ": "1000000", "C_S_AXI_ACLK_FREQ_HZ": "100000000", "C_GPO_WIDTH": "2"}
-PINS = {"iic/iic2intc_irpt": {"controller": "", "index": 0, "raw_irq": 61}}
-KNOWN = design({"iic": ip("axi_iic", BASE, parameters=PARAMETERS)}, interrupt_pins=PINS)
+PINS = {"iic2intc_irpt": ("", 0)}
+KNOWN = design({"iic": ip("xilinx.com:ip:axi_iic:2.1", BASE, parameters=PARAMETERS, interrupts=PINS)})
 
 
 @asynccontextmanager
 async def core() -> AsyncIterator[tuple[SimBoard, MMIO, IicMemory]]:
     async with simulated(designs=[KNOWN]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         memory = IicMemory(bytes(range(256)))
         model(sim).attach(MEMORY >> 1, memory)
         yield sim, board.mmio(BASE, 0x1000), memory

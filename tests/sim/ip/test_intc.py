@@ -13,18 +13,17 @@ from pynq_async.sim.ip import IntcModel
 
 from ...bitstream.conftest import OVERLAYS
 from ...boards import simulated
-from ..designs import bitstream, design, ip
+from ...designs import design, firmware, ip
 
 BASE, OUTER = 0x4180_0000, 0x4181_0000
 
 # Of six inputs of the inner controller, 0 to 2 capture edges; above them is one interrupt of software's.
 PARAMETERS = {"C_NUM_INTR_INPUTS": "6", "C_KIND_OF_INTR": "0xffffffc7", "C_NUM_SW_INTR": "1"}
 CASCADE = design(
-    {"inner": ip("axi_intc", BASE, parameters=PARAMETERS), "outer": ip("axi_intc", OUTER)},
-    interrupt_controllers={
-        "inner": {"parent": "outer", "index": 4},
-        "outer": {"parent": "", "index": 0, "raw_irq": 61},
-    },
+    {
+        "inner": ip("xilinx.com:ip:axi_intc:4.1", BASE, parameters=PARAMETERS, interrupts={"irq": ("outer", 4)}),
+        "outer": ip("xilinx.com:ip:axi_intc:4.1", OUTER),
+    }
 )
 EDGE, LEVEL, SOFTWARE = 1, 4, 6
 
@@ -49,7 +48,7 @@ class Setup:
 @pytest.fixture
 async def setup() -> AsyncIterator[Setup]:
     async with simulated(designs=[CASCADE]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         yield Setup(sim, board.mmio(BASE, intc.SIZE), board.mmio(OUTER, intc.SIZE))
 
 

@@ -4,11 +4,11 @@ from pynq_async.sim import SimBoard
 from pynq_async.sim.ip import StreamSwitchModel
 
 from ...boards import simulated
-from ..designs import bitstream, design, ip
+from ...designs import design, firmware, ip
 
 BASE = 0x43C0_0000
 DISABLED = 0x8000_0000
-KNOWN = design({"switch": ip("axis_switch", BASE, parameters={"NUM_MI": "3", "NUM_SI": "2"})})
+KNOWN = design({"switch": ip("xilinx.com:ip:axis_switch:1.1", BASE, parameters={"NUM_MI": "3", "NUM_SI": "2"})})
 
 
 def model(sim: SimBoard) -> StreamSwitchModel:
@@ -19,7 +19,7 @@ def model(sim: SimBoard) -> StreamSwitchModel:
 
 async def test_routes_count_once_they_are_committed() -> None:
     async with simulated(designs=[KNOWN]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         switch = board.mmio(BASE, 0x1000)
         assert (await switch.read_block(0x40, 4)).tolist() == [DISABLED] * 3 + [0]
         await switch.write(0x40, 1)
@@ -35,7 +35,7 @@ async def test_routes_count_once_they_are_committed() -> None:
 
 async def test_the_lowest_output_has_an_input_that_several_want_and_there_are_no_more_inputs_than_there_are() -> None:
     async with simulated(designs=[KNOWN]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         switch = board.mmio(BASE, 0x1000)
         await switch.write_block(0x40, [5, 1, 1])
         await switch.write(0x00, 0b10)
@@ -44,7 +44,7 @@ async def test_the_lowest_output_has_an_input_that_several_want_and_there_are_no
 
 async def test_packets_wait_at_an_input_until_an_output_takes_it() -> None:
     async with simulated(designs=[KNOWN]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         switch, site = board.mmio(BASE, 0x1000), model(sim).site
         entry, left, right = (site.stream(f"{port}_AXIS") for port in ("S00", "M00", "M01"))
 

@@ -12,7 +12,7 @@ from pynq_async.hardware import axi_timer as regs
 from pynq_async.sim import SimBoard
 from pynq_async.sim.ip import TimerModel
 from tests.boards import simulated
-from tests.overlay.designs import design, firmware, ip
+from tests.designs import design, firmware, ip
 
 BASE = 0x4280_0000
 FREQUENCY = 1_000_000

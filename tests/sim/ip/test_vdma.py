@@ -12,18 +12,18 @@ from pynq_async.sim import SimBoard
 from pynq_async.sim.ip import VdmaModel
 
 from ...boards import simulated
-from ..designs import bitstream, design, ip
+from ...designs import design, firmware, ip
 
 BASE = 0x4300_0000
 LINES, BYTES, STRIDE = 3, 8, 12
-PINS = {"vdma/s2mm_introut": {"controller": "", "index": 0, "raw_irq": 61}}
-KNOWN = design({"vdma": ip("axi_vdma", BASE, parameters={"C_NUM_FSTORES": "3"})}, interrupt_pins=PINS)
+PINS = {"s2mm_introut": ("", 0)}
+KNOWN = design({"vdma": ip("xilinx.com:ip:axi_vdma:6.3", BASE, parameters={"C_NUM_FSTORES": 3}, interrupts=PINS)})
 
 
 @asynccontextmanager
 async def vdma() -> AsyncIterator[tuple[SimBoard, MMIO, list[Buffer]]]:
     async with simulated(designs=[KNOWN]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         stores = [await board.allocate((LINES, STRIDE), "u1") for _ in range(3)]
         yield sim, board.mmio(BASE, 0x1000), stores
         assert sim.counters.strays == 0

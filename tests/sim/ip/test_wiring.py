@@ -10,8 +10,8 @@ from pynq_async.wire import messages as m
 from pynq_async.wire import methods
 
 from ...boards import simulated
+from ...designs import design, firmware, ip
 from ..conftest import RawClient
-from ..designs import bitstream, design, ip
 
 
 class Source(IpModel):
@@ -38,20 +38,12 @@ SOURCE, DIRECT, INNER, OUTER = 0x4000_0000, 0x4100_0000, 0x4200_0000, 0x4300_000
 CASCADE = SimDesign(
     design(
         {
-            "a/source": ip("acme.com:user:source:1.0", SOURCE),
-            "direct": ip("acme.com:user:source:1.0", DIRECT),
-            "a/inner": ip("axi_intc", INNER),
-            "outer": ip("axi_intc", OUTER),
+            "a/source": ip("acme.com:user:source:1.0", SOURCE, interrupts={"irq_out": ("a/inner", 3)}),
+            "direct": ip("acme.com:user:source:1.0", DIRECT, interrupts={"irq_out": ("", 1)}),
+            "a/inner": ip("xilinx.com:ip:axi_intc:4.1", INNER, interrupts={"irq": ("outer", 4)}),
+            "outer": ip("xilinx.com:ip:axi_intc:4.1", OUTER),
         },
-        interrupt_controllers={
-            "a/inner": {"parent": "outer", "index": 4},
-            "outer": {"parent": "", "index": 0, "raw_irq": 61},
-        },
-        interrupt_pins={
-            "a/source/irq_out": {"controller": "a/inner", "index": 3},
-            "concat/In3": {"controller": "a/inner", "index": 3},
-            "direct/irq_out": {"controller": "", "index": 1, "raw_irq": 62},
-        },
+        also={"concat/In3": "a/source/irq_out"},
     ),
     models={"acme.com:user:source": Source, "xilinx.com:ip:axi_intc": Controller},
 )
@@ -59,7 +51,7 @@ CASCADE = SimDesign(
 
 async def test_a_line_passes_the_controllers_on_its_way_to_the_processor() -> None:
     async with simulated(designs=[CASCADE]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
 
         for level in (1, 1, 0):
             await board.mmio(SOURCE).write(0, level)
@@ -69,7 +61,7 @@ async def test_a_line_passes_the_controllers_on_its_way_to_the_processor() -> No
         assert sim.fabric.wiring.processor == {61: False}
         await board.mmio(DIRECT).write(0, 1)
         assert sim.fabric.wiring.processor == {61: False, 62: True}
-        await board.download(bitstream())
+        await board.download(firmware())
         assert sim.fabric.wiring.processor == {}
 
 
@@ -86,7 +78,7 @@ async def test_a_line_passes_the_controllers_on_its_way_to_the_processor() -> No
 )
 async def test_the_interrupt_service_sees_a_line_rise(address: int, pin: str, raw: int) -> None:
     async with simulated(designs=[CASCADE], interrupt=True) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         client = RawClient(sim.address)
         request = m.RegisterRequest(pin_name=pin, pin_index=3, raw_irq=raw)
         made = (await client.call(methods.REGISTER_INTERRUPT, request)).interrupt_id
@@ -110,17 +102,15 @@ async def test_the_interrupt_service_sees_a_level_that_is_active_already_but_no_
     known = SimDesign(
         design(
             {
-                "source": ip("acme.com:user:source:1.0", SOURCE),
-                "inner": ip("axi_intc", INNER, parameters=parameters),
+                "source": ip("acme.com:user:source:1.0", SOURCE, interrupts={"irq_out": ("inner", 3)}),
+                "inner": ip("xilinx.com:ip:axi_intc:4.1", INNER, parameters=parameters),
             },
-            interrupt_controllers={"inner": {"parent": "", "index": 0, "raw_irq": 61}},
-            interrupt_pins={"source/irq_out": {"controller": "inner", "index": 3}},
         ),
         models={"acme.com:user:source": Source},
     )
 
     async with simulated(designs=[known], interrupt=True) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         await board.mmio(SOURCE).write(0, 1)
         client = RawClient(sim.address)
         request = m.RegisterRequest(pin_name="source/irq_out", pin_index=3)
@@ -137,13 +127,13 @@ async def test_the_interrupt_service_sees_a_level_that_is_active_already_but_no_
 
 
 async def test_a_line_falls_when_its_ip_is_replaced() -> None:
-    part = design({"new": ip("acme.com:user:other:1.0", SOURCE)}, partial=True, family=None)
+    part = design({"new": ip("acme.com:user:other:1.0", SOURCE)}, partial=True)
 
     async with simulated(designs=[CASCADE, part]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         await board.mmio(SOURCE).write(0, 1)
         old = sim.ip["a/source"]
-        await board.download(bitstream(1, partial=True), partial=True)
+        await board.download(firmware(1, partial=True), partial=True)
         assert sim.ip["a/inner"].inputs == [(3, True), (3, False)]
         old.store(0, 1)
         assert sim.ip["a/inner"].inputs == [(3, True), (3, False)], "what is gone drives nothing"
@@ -162,11 +152,12 @@ CONNECTIONS = {
 
 async def test_streams_join_the_models_through_what_only_hands_on() -> None:
     known = design(
-        {"dma": ip("axi_dma", 0x4040_0000), "core": ip("acme:hls:core:1.0", 0x43C0_0000)}, streams=CONNECTIONS
+        {"dma": ip("xilinx.com:ip:axi_dma:7.1", 0x4040_0000), "core": ip("acme:hls:core:1.0", 0x43C0_0000)},
+        streams=CONNECTIONS,
     )
 
     async with simulated(designs=[known]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         dma, core = sim.ip["dma"].site, sim.ip["core"].site
         assert dma.stream("M_AXIS_MM2S") is core.stream("src") is dma.stream("M_AXIS_MM2S")
         assert core.stream("dst") is dma.stream("S_AXIS_S2MM")
@@ -177,20 +168,23 @@ async def test_streams_join_the_models_through_what_only_hands_on() -> None:
 async def test_a_ring_of_what_only_hands_on_ends_somewhere() -> None:
     ring = {"a/M": "b/S", "b/M": "a/S"}
 
-    async with simulated(designs=[design({"dma": ip("axi_dma", 0x4040_0000)}, streams=ring)]) as (sim, board):
-        await board.download(bitstream())
+    async with simulated(designs=[design({"dma": ip("xilinx.com:ip:axi_dma:7.1", 0x4040_0000)}, streams=ring)]) as (
+        sim,
+        board,
+    ):
+        await board.download(firmware())
         assert isinstance(sim.fabric.streams.at("a/M"), Stream)
 
 
 async def test_an_end_that_is_replaced_takes_its_packets_and_its_notice_along() -> None:
     static = design(
-        {"dma": ip("axi_dma", 0x4040_0000), "core": ip("acme.com:user:core:1.0", 0x43C0_0000)},
+        {"dma": ip("xilinx.com:ip:axi_dma:7.1", 0x4040_0000), "core": ip("acme.com:user:core:1.0", 0x43C0_0000)},
         streams={"dma/M_AXIS_MM2S": "core/src", "core/dst": "dma/S_AXIS_S2MM"},
     )
-    part = design({"core": ip("acme.com:user:core:2.0", 0x43C0_0000)}, partial=True, family=None)
+    part = design({"core": ip("acme.com:user:core:2.0", 0x43C0_0000)}, partial=True)
 
     async with simulated(designs=[static, part]) as (sim, board):
-        await board.download(bitstream())
+        await board.download(firmware())
         dma, old = sim.ip["dma"].site, sim.ip["core"].site
         noticed: list[str] = []
         old.stream("src").on_offer(lambda: noticed.append("old core"))
@@ -198,7 +192,7 @@ async def test_an_end_that_is_replaced_takes_its_packets_and_its_notice_along() 
         old.stream("dst").send(b"stale")
         dma.stream("M_AXIS_MM2S").send(b"kept")
         assert noticed == ["dma", "old core"]
-        await board.download(bitstream(1, partial=True), partial=True)
+        await board.download(firmware(1, partial=True), partial=True)
         new = sim.ip["core"].site
         assert dma.stream("S_AXIS_S2MM").take() is None
         assert new.stream("src").take() == b"kept"

@@ -7,7 +7,6 @@ import pytest
 
 from pynq_async import Overlay
 from pynq_async.errors import (
-    BoardError,
     DeadlineExceeded,
     DesignReplaced,
     HardwareError,
@@ -21,9 +20,9 @@ from pynq_async.errors import (
 )
 from pynq_async.hardware import axi_vdma as regs
 from pynq_async.overlay import VideoMode
-from tests.boards import begun, settled, simulated
+from tests.boards import begun, simulated, under_faults
 
-from ..designs import firmware
+from ...designs import firmware
 from .vdmas import COLOUR, DESIGN, GREY, Camera, model, vdma, vdma_design
 
 
@@ -255,46 +254,29 @@ async def test_a_cancelled_start_leaves_nothing(writes: int) -> None:
             await channel.writeframe(channel.newframe())
 
 
-@pytest.mark.parametrize(
-    ("method", "after"),
-    [
-        ("mmio.write", False),
-        ("mmio.write", True),
-        ("mmio.read", True),
-        ("buffer.read", True),
-        ("buffer.allocate", False),
-    ],
-)
-async def test_lost_and_slow_calls_are_errors_or_waited_for_and_the_channel_is_usable(method: str, after: bool) -> None:
+async def test_lost_calls_are_typed_errors_and_slow_ones_are_waited_for() -> None:
     async with vdma() as (sim, _, driver):
         channel = driver.readchannel
         channel.mode = COLOUR
         Camera(sim)
-        sim.faults.delay("*", 0.001)
 
-        if method in ("buffer.allocate", "mmio.write"):
-            sim.faults.drop(method, after=after)
+        async def start_and_stop() -> None:
+            await channel.start()
+            await channel.stop()
+            assert not model(sim).s2mm.running
 
-            with pytest.raises(BoardError):
-                await channel.start()
+        async def read() -> None:
+            frame = await channel.readframe()
+            assert (frame == frame.flat[0]).all()
 
-            await settled(sim)
-
+        await under_faults(sim, "mmio.write", start_and_stop)
+        # If the answer that names a buffer is lost, the buffer is lost with it.
+        await under_faults(sim, "buffer.allocate", start_and_stop, faults=("slow", "lost before", "refused"))
         await channel.start()
 
-        if method != "buffer.allocate":
-            sim.faults.drop(method, after=after)
+        for method in ("mmio.write", "mmio.read", "buffer.read"):
+            await under_faults(sim, method, read, repeated=method == "buffer.read")
 
-            if method == "buffer.read":  # reading memory again does no harm
-                await channel.readframe()
-            else:
-                with pytest.raises(BoardError):
-                    await channel.readframe()
-
-            await settled(sim)
-
-        frame = await channel.readframe()
-        assert (frame == frame.flat[0]).all()
         await channel.stop()
         assert not model(sim).s2mm.running
 

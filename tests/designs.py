@@ -1,6 +1,7 @@
 """Designs made by hand, and bitstreams for them, so that a test says what is in the fabric."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -32,10 +33,16 @@ def register(
 
 
 def design(
-    ips: Mapping[str, SyntheticIp] | None = None, *, memories: Mapping[str, SyntheticIp] | None = None, **options: Any
+    ips: Mapping[str, SyntheticIp] | None = None,
+    *,
+    memories: Mapping[str, SyntheticIp] | None = None,
+    also: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Design:
-    """A design with these IP; `options` are those of `synthetic_design`."""
-    return synthetic_design({**(ips or {}), **(memories or {})}, **options)
+    """A design with these IP; `also` are further names of interrupt pins; `options` are those of `synthetic_design`."""
+    made = synthetic_design({**(ips or {}), **(memories or {})}, **options)
+    further = {name: {**made.interrupt_pins[pin], "fullpath": name} for name, pin in (also or {}).items()}
+    return replace(made, interrupt_pins={**made.interrupt_pins, **further})
 
 
 @cache
