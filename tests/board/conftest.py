@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pynq_async import MMIO, RemoteDevice
 from pynq_async.bitstream import synthetic_bitstream
 
 from .interrupt_bench import Bench, bench
@@ -22,6 +23,12 @@ def make(tmp_path: Path) -> Make:
         return path
 
     return make
+
+
+@pytest.fixture
+def registers(board: RemoteDevice) -> MMIO:
+    """The first registers of the fabric."""
+    return board.mmio(0x4000_0000, 0x1000)
 
 
 @pytest.fixture(params=[False, True], ids=["polled", "service"])

@@ -1,26 +1,18 @@
-import asyncio
-import random
+"""Registers: words, blocks, masks and waiting for a value."""
+
 from typing import Any
 
-import anyio
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pynq_async import MMIO, RemoteDevice
 from pynq_async.bitstream import SyntheticIp, synthetic_design
-from pynq_async.errors import BoardError, ConnectionLostOutcomeUnknown, DeadlineExceeded, Misaligned, Misuse, OutOfRange
+from pynq_async.errors import BoardError, ConnectionLostOutcomeUnknown, DeadlineExceeded, Misuse, OutOfRange
 from pynq_async.sim import SimBoard
 
 from ..boards import simulated
 
 BASE = 0x4000_0000
-
-
-@pytest.fixture
-def registers(board: RemoteDevice) -> MMIO:
-    return board.mmio(BASE, 0x1000)
 
 
 async def test_making_a_window_does_no_io(sim: SimBoard, board: RemoteDevice) -> None:
@@ -124,130 +116,6 @@ async def test_an_empty_block_is_nothing(registers: MMIO) -> None:
     assert (await registers.read_block(0, 0)).shape == (0,)
 
 
-@pytest.mark.parametrize("offset", [-4, 0x1000, 0xFFC + 4, 1 << 40])
-async def test_an_offset_outside_is_refused_before_anything_is_sent(
-    sim: SimBoard, registers: MMIO, offset: int
-) -> None:
-    calls = sum(sim.counters.calls.values())
-
-    for attempt in (registers.read(offset), registers.write(offset, 1), registers.read_block(offset, 1)):
-        with pytest.raises(OutOfRange, match="do not lie in"):
-            await attempt
-
-    assert sum(sim.counters.calls.values()) == calls
-
-
-@pytest.mark.parametrize("offset", [1, 2, 3, 0xFFD])
-async def test_an_unaligned_offset_is_refused(registers: MMIO, offset: int) -> None:
-    with pytest.raises(Misaligned):
-        await registers.read(offset)
-
-    with pytest.raises(Misaligned):
-        await registers.write(offset, 1)
-
-
-async def test_the_last_word_is_inside_and_eight_bytes_there_are_not(registers: MMIO) -> None:
-    await registers.write(0xFFC, 1)
-    assert await registers.read(0xFFC) == 1
-
-    with pytest.raises(OutOfRange):
-        await registers.read(0xFFC, 8)
-
-
-@pytest.mark.parametrize("value", [1 << 32, -(1 << 31) - 1, np.int64(1 << 40)])
-async def test_a_value_that_does_not_fit_says_how_to_write_it(registers: MMIO, value: Any) -> None:
-    with pytest.raises(OutOfRange, match="length=8"):
-        await registers.write(0, value)
-
-
-@pytest.mark.parametrize("value", [1.5, "1", None, np.float32(1), [1]])
-async def test_what_is_no_integer_is_refused(registers: MMIO, value: Any) -> None:
-    with pytest.raises(Misuse):
-        await registers.write(0, value)
-
-
-@pytest.mark.parametrize("data", [b"", b"123", bytes(5)])
-async def test_bytes_that_are_no_words_are_refused(registers: MMIO, data: bytes) -> None:
-    with pytest.raises(Misaligned):
-        await registers.write(0, data)
-
-
-@pytest.mark.parametrize("length", [0, 3, 16, -1])
-async def test_other_lengths_are_refused(registers: MMIO, length: int) -> None:
-    with pytest.raises(Misuse):
-        await registers.read(0, length)
-
-
-@pytest.mark.parametrize(
-    ("base", "length"), [(-4, 4), (1 << 63, 4), ((1 << 63) - 4, 8), (0, 0), (0, -4), (0, (1 << 31) + 4)]
-)
-async def test_an_impossible_window_is_refused(board: RemoteDevice, base: int, length: int) -> None:
-    with pytest.raises(OutOfRange):
-        board.mmio(base, length)
-
-
-@pytest.mark.parametrize(("base", "length"), [(2, 4), (0, 6)])
-async def test_an_unaligned_window_is_refused(board: RemoteDevice, base: int, length: int) -> None:
-    with pytest.raises(Misaligned):
-        board.mmio(base, length)
-
-
-@given(offset=st.integers(-(1 << 40), 1 << 40), length=st.sampled_from([1, 2, 4, 8]))
-def test_no_offset_whatever_reaches_the_wire_from_outside(offset: int, length: int) -> None:
-    class Windows:
-        def window(self, address: int, size: int) -> None:
-            return None
-
-    class Connection:
-        board = "b"
-
-        def check_loop(self) -> None:
-            return None
-
-    window = MMIO(Connection(), Windows(), BASE, 0x100)  # type: ignore[arg-type]
-    inside = offset % 4 == 0 and 0 <= offset <= 0x100 - max(length, 4)
-
-    if inside:
-        window._check(offset, max(length, 4))
-    else:
-        with pytest.raises((OutOfRange, Misaligned)):
-            window._check(offset, max(length, 4))
-
-
-async def test_gathered_writes_are_applied_in_call_order(sim: SimBoard, registers: MMIO) -> None:
-    seen: list[int] = []
-
-    def note(_: int, word: int) -> int:
-        seen.append(word)
-        return word
-
-    sim.on_write(BASE, note)
-    await asyncio.gather(*(registers.write(0, value) for value in range(64)))
-    assert seen == list(range(64))
-
-
-async def test_a_read_waits_for_the_writes_before_it(registers: MMIO) -> None:
-    results = await asyncio.gather(registers.write(0, 1), registers.read(0), registers.write(0, 2), registers.read(0))
-    assert list(results) == [None, 1, None, 2]
-
-
-async def test_windows_of_one_range_keep_one_order(board: RemoteDevice) -> None:
-    first, second = board.mmio(BASE, 0x1000), board.mmio(BASE + 0x10, 4)
-    results = await asyncio.gather(first.write(0x10, 9), second.read())
-    assert list(results) == [None, 9]
-
-
-async def test_reads_overlap_reads_and_windows_do_not_wait_for_each_other() -> None:
-    async with simulated() as (sim, board):
-        one, other = board.mmio(BASE, 0x1000), board.mmio(BASE + 0x10_0000, 0x1000)
-        await one.read(0)
-        await other.read(0)
-        sim.faults.latency = 0.02
-        sim.counters.unary_peak = 0
-        await asyncio.gather(*(one.read(0) for _ in range(8)), *(other.write(0, 1) for _ in range(2)))
-        assert sim.counters.unary_peak >= 9
-
-
 async def test_waiting_for_a_register_returns_it(sim: SimBoard, registers: MMIO) -> None:
     polls = 0
 
@@ -284,53 +152,6 @@ async def test_no_time_at_all_is_one_look(sim: SimBoard, registers: MMIO) -> Non
     assert sim.counters.calls["mmio.read"] == reads + 4
 
 
-@pytest.mark.parametrize("timeout", [None, "1", float("nan")])
-async def test_a_time_is_a_number(registers: MMIO, timeout: Any) -> None:
-    with pytest.raises(Misuse, match="a timeout is a number of seconds, not"):
-        await registers.wait_for(0, 1, 0, timeout=timeout)
-
-
-@pytest.mark.parametrize(("mask", "value"), [(0, 0), (0x1, 0x2), (1 << 32, 0)])
-async def test_waiting_for_the_impossible_is_refused(registers: MMIO, mask: int, value: int) -> None:
-    with pytest.raises(Misuse):
-        await registers.wait_for(0, mask, value, timeout=1)
-
-
-async def test_many_tasks_use_many_windows(board: RemoteDevice) -> None:
-    seeded = random.Random(3)
-    windows = [board.mmio(BASE + 0x1_0000 * index, 0x100) for index in range(4)]
-
-    async def use(window: MMIO, offset: int) -> None:
-        for _ in range(10):
-            value = seeded.randrange(1 << 32)
-            await window.write(offset, value)
-            assert await window.read(offset) == value
-
-    async with anyio.create_task_group() as group:
-        for window in windows:
-            for offset in range(0, 16, 4):
-                group.start_soon(use, window, offset)
-
-
-async def test_numpy_integers_do_not_wrap_around_the_bounds_check(sim: SimBoard, board: RemoteDevice) -> None:
-    window = board.mmio(BASE, 128)
-    calls = sum(sim.counters.calls.values())
-
-    for attempt in (
-        window.read(np.uint32(0xFFFF_FFFC)),  # type: ignore[arg-type]
-        window.write(np.uint8(252), 1),  # type: ignore[arg-type]
-        window.read_block(np.uint16(0), np.uint8(64)),  # type: ignore[arg-type]
-    ):
-        with pytest.raises(OutOfRange):
-            await attempt
-
-    for nonsense in ("0x10", 4.0, None):
-        with pytest.raises(Misuse):
-            await window.read(nonsense)  # type: ignore[arg-type]
-
-    assert sum(sim.counters.calls.values()) == calls
-
-
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 async def test_bytes_of_any_kind_are_a_block_of_words(registers: MMIO, kind: Any) -> None:
     await registers.write_block(0, kind(b"\1\2\3\4\5\6\7\x08"))
@@ -351,17 +172,6 @@ async def test_update_replaces_the_bits_under_a_mask_only() -> None:
         assert sim.counters.calls.total() == calls
 
 
-async def test_updates_that_overlap_lose_none() -> None:
-    async with simulated() as (sim, board):
-        registers = board.mmio(BASE, 64)
-
-        async with asyncio.TaskGroup() as group:
-            for bit in range(32):
-                group.create_task(registers.update(0, 1 << bit, 1 << bit))
-
-        assert sim.memory.load(BASE) == 0xFFFF_FFFF
-
-
 async def test_a_window_is_checked_before_each_access() -> None:
     async with simulated() as (sim, board):
         allowed = True
@@ -379,55 +189,6 @@ async def test_a_window_is_checked_before_each_access() -> None:
                 await access
 
         assert sim.memory.load(BASE) == 1
-
-
-async def test_writing_many_keeps_the_order_of_its_lane(sim: SimBoard, board: RemoteDevice) -> None:
-    window = board.mmio(BASE, 0x1000)
-    await window.read()
-    lane = window.lane()
-    seen: list[int] = []
-
-    def see(_: int, word: int) -> int:
-        seen.append(word)
-        return word
-
-    sim.on_write(BASE, see, 16)
-    sim.faults.delay("mmio.write", 0.002)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(lane.write_many({0: 1, 4: 2, 8: 3}))
-        group.create_task(lane.write(12, 4))
-
-    assert seen == [1, 2, 3, 4]
-
-
-async def test_lanes_of_a_window_overlap_and_each_keeps_its_order(sim: SimBoard, board: RemoteDevice) -> None:
-    window = board.mmio(BASE, 0x1000)
-    await window.read()
-    lanes = [window.lane() for _ in range(3)]
-    sim.faults.delay("mmio.write", 0.02)
-    before = sim.counters.unary_peak
-    seen: list[int] = []
-
-    def see(_: int, word: int) -> int:
-        seen.append(word)
-        return word
-
-    sim.on_write(BASE, see, 12)
-
-    async def write(number: int) -> None:
-        for step in range(3):
-            await lanes[number].write(4 * number, 10 * number + step)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(3):
-            group.create_task(write(number))
-
-    assert sim.counters.unary_peak >= max(before, 3)
-    assert all(
-        [word for word in seen if word // 10 == number] == [10 * number + step for step in range(3)]
-        for number in range(3)
-    )
 
 
 async def test_polling_ends_with_what_was_read_last(sim: SimBoard, board: RemoteDevice) -> None:

@@ -21,7 +21,7 @@ SMALL = design(
     memories={"lines": memory(LINES, 0x2000)},
 )
 
-PINS = design({"pins": ip("axi_gpio", LEDS)})
+PINS = design({"pins": ip("xilinx.com:ip:axi_gpio:2.0", LEDS)})
 
 
 class Constant(IpModel):
@@ -258,7 +258,7 @@ async def test_where_memory_answers_a_master() -> None:
         (lambda: SimDesign(SMALL, kernels={"leds": 3}), "leds: a kernel is a function, not 3"),  # type: ignore[dict-item]
         (lambda: SimDesign(SMALL, models={"leds": 3}), "leds: a model is a function, not 3"),  # type: ignore[dict-item]
         (lambda: SimDesign(SMALL, kernels={"lines": print}), "lines is no HLS kernel that runs a function, but BRAM"),
-        (lambda: SimDesign(PINS, kernels={"pins": print}), "pins is no HLS kernel .* but xilinx.com:ip:axi_gpio:1.0"),
+        (lambda: SimDesign(PINS, kernels={"pins": print}), "pins is no HLS kernel .* but xilinx.com:ip:axi_gpio:2.0"),
         (lambda: SimDesign("a.hwh"), "'a.hwh' is no design; pass what load_design"),  # type: ignore[arg-type]
         (lambda: SimBoard(designs=["a.hwh"]), "'a.hwh' is no design"),  # type: ignore[list-item]
         (lambda: SimBoard(designs="a.hwh"), "'a.hwh' is no design"),  # type: ignore[arg-type]
