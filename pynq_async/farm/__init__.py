@@ -2,5 +2,6 @@
 
 from .farm import BoardFarm
 from .results import Results
+from .spec import BoardSpec
 
-__all__ = ["BoardFarm", "Results"]
+__all__ = ["BoardFarm", "BoardSpec", "Results"]

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import anyio
 
@@ -11,11 +11,13 @@ from ..bitstream import Bitstream, load_bitstream, load_design
 from ..board.device import RemoteDevice
 from ..board.loaded import Loaded
 from ..config import Address, Limits, Timeouts
-from ..errors import FarmError, InvalidArgument, NotOpen
+from ..errors import BoardError, InvalidArgument, NotOpen
 from ..progress import ProgressCallback
-from .results import Results
+from .results import Results, farm_error
+from .spec import Boards, board_specs
 
 T = TypeVar("T")
+Require: TypeAlias = Literal["all", "any"] | int
 
 
 class BoardFarm(Mapping[str, RemoteDevice]):
@@ -29,38 +31,34 @@ class BoardFarm(Mapping[str, RemoteDevice]):
             await farm.download("base.bit")
             temperatures = await farm.run(read_temperature)
 
+    As a mapping it has the boards that were opened; `absent` has those that do not answer.
+
     Args:
-        boards: an address, several, or a mapping of names to addresses.
+        boards: an address, several, a mapping of names to addresses, or `BoardSpec`s.
+        require: how many boards must answer when the farm is opened: "all", "any" (one at least), or a number.
         timeouts, limits: for every board.
     """
 
     def __init__(
         self,
-        boards: str | Address | Iterable[str | Address] | Mapping[str, str | Address],
+        boards: Boards,
         *,
+        require: Require = "all",
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._boards: dict[str, RemoteDevice] = {}
+        self._specs = board_specs(boards)
+        self._required = _required(require, len(self._specs))
+        self._boards = {name: spec.device(timeouts, limits) for name, spec in self._specs.items()}
+        self._absent: dict[str, BoardError] = {}
         self._opened = False
-        boards = [boards] if isinstance(boards, str | Address) else boards
-        named = boards.items() if isinstance(boards, Mapping) else ((None, address) for address in boards)
-
-        for name, address in named:
-            board = RemoteDevice(address, name=name, timeouts=timeouts, limits=limits)
-
-            if board.name in self._boards:
-                raise InvalidArgument(f"the farm has two boards called {board.name}")
-
-            self._boards[board.name] = board
-
-        if not self._boards:
-            raise InvalidArgument("a farm has at least one board")
 
     @classmethod
-    def from_env(cls, *, timeouts: Timeouts | None = None, limits: Limits | None = None) -> "BoardFarm":
+    def from_env(
+        cls, *, require: Require = "all", timeouts: Timeouts | None = None, limits: Limits | None = None
+    ) -> "BoardFarm":
         """All boards of `PYNQ_REMOTE_DEVICES`, comma-separated; raises `InvalidArgument` when there is none."""
-        return cls(Address.from_env(), timeouts=timeouts, limits=limits)
+        return cls(Address.from_env(), require=require, timeouts=timeouts, limits=limits)
 
     def __getitem__(self, name: str) -> RemoteDevice:
         return self._boards[name]
@@ -82,6 +80,11 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    @property
+    def absent(self) -> Mapping[str, BoardError]:
+        """The boards that do not answer, by name, each with the error that says why."""
+        return dict(self._absent)
 
     async def aclose(self) -> None:
         """Close every board; a second time does nothing."""
@@ -124,8 +127,7 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         )
 
         if check and outcome.failures:
-            causes = ExceptionGroup("boards failed", list(outcome.failures.values()))
-            raise FarmError(outcome.failures, outcome) from causes
+            raise farm_error(outcome)
 
         return outcome
 
@@ -175,6 +177,16 @@ class BoardFarm(Mapping[str, RemoteDevice]):
             if (other := names.setdefault(board.boot_id, board.name)) != board.name:
                 raise InvalidArgument(f"{other} and {board.name} are the same board; leave one out")
 
+    def _check_answers(self, outcome: Results[RemoteDevice]) -> None:
+        """Set aside what does not answer; raise when too few boards are left."""
+        absent = {name: error for name, error in outcome.failures.items() if isinstance(error, BoardError)}
+
+        if len(outcome) < self._required or len(absent) < len(outcome.failures):
+            raise farm_error(outcome)
+
+        self._absent = absent
+        self._boards = dict(outcome)
+
     async def _open(self) -> "BoardFarm":
         if self._opened:
             raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
@@ -182,7 +194,8 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         self._opened = True
 
         try:
-            await self.run(_open)
+            outcome = await self.run(_open, check=False)
+            self._check_answers(outcome)
             self._check_distinct()
         except BaseException:
             await self.aclose()
@@ -193,3 +206,15 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
 async def _open(board: RemoteDevice) -> RemoteDevice:
     return await board
+
+
+def _required(require: Require, count: int) -> int:
+    if require in ("all", "any"):
+        return count if require == "all" else 1
+
+    if isinstance(require, bool) or not isinstance(require, int) or not 0 <= require <= count:
+        raise InvalidArgument(
+            f"require= is 'all', 'any' or a number up to {count}, the boards there are: not {require!r}"
+        )
+
+    return require
