@@ -7,6 +7,7 @@ board's buffers alone frees what is in the list first, and closing the board fre
 import re
 import warnings
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -108,6 +109,37 @@ class MemoryPool:
 
         if own.id in failures:
             raise failures[own.id]
+
+    @property
+    def live(self) -> frozenset[BoardMemory]:
+        """What is allocated and not freed; each says by `str` what it is."""
+        return frozenset(memory for memory in self._live if not memory.freed)
+
+    async def free_all(self, *, keep: Collection[BoardMemory] = ()) -> list[str]:
+        """Stop hardware that uses memory and free all that is allocated but for `keep`; returns what it was.
+
+        Waits for transfers under way. Raises what stopping the hardware raised, with that memory left allocated.
+        """
+        return await to_the_end(self._free_all(keep))
+
+    async def _free_all(self, keep: Collection[BoardMemory]) -> list[str]:
+        live = sorted(self.live.difference(keep), key=lambda memory: memory.physical_address)
+
+        for memory in live:
+            await memory.quiesce()
+
+        for memory in live:
+            memory.abandon()
+
+        for memory in live:
+            await memory.retire()
+
+        if self._discarded:
+            async with self.connection.arbiter.buffers.alone():
+                for failure in (await to_the_end(self._free_discarded())).values():
+                    raise failure
+
+        return [str(memory) for memory in live]
 
     async def quiesce(self) -> None:
         """Stop the hardware that uses memory of this board, while registers can still be reached."""
