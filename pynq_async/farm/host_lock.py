@@ -32,8 +32,8 @@ class HostLock:
     Nothing here waits: a local file is opened and locked in microseconds.
     """
 
-    def __init__(self, address: str, folder: Path = FOLDER) -> None:
-        self._path = folder / "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in address)
+    def __init__(self, address: str, folder: Path | None = None) -> None:
+        self._path = (folder or FOLDER) / "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in address)
         self._file: int | None = None
 
     def take(self) -> bool:
