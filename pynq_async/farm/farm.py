@@ -4,17 +4,16 @@ import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar, overload
 
-import anyio
-
 from ..bitstream import Bitstream, load_bitstream, load_design
 from ..board.device import RemoteDevice
 from ..board.loaded import Loaded
+from ..concurrency import to_the_end
 from ..config import Address, Limits, Timeouts
 from ..errors import BoardError, InvalidArgument, NotOpen
 from ..progress import Progress, ProgressCallback
 from .barrier import Barrier, Meeting
 from .events import BoardLoaded, BoardProgress
-from .health import Health
+from .health import Health, board_failure
 from .lending import Lending
 from .open_farm import OpenFarm, check_distinct, host_locks
 from .results import Results, farm_error
@@ -117,13 +116,9 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
     async def aclose(self) -> None:
         """End all leases that wait and all work of `map`, and close every board; a second time does nothing."""
         if self._open_farm is not None:
-            await self._open_farm.close()
+            self._open_farm.host.check_not_inside()
 
-        with anyio.CancelScope(shield=True):
-            outcome = await together(RemoteDevice.aclose, list(self._devices.values()), {})
-
-        if outcome.failures:
-            raise farm_error(outcome)
+        await to_the_end(self._close())
 
     @overload
     async def run(
@@ -169,6 +164,10 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
             )
         else:
             outcome = await together(fn, boards, absent)
+
+        for name, error in outcome.failures.items():
+            if self._open_farm is not None and (failure := board_failure(error, name)) is not None:
+                self._open_farm.suspect(failure)
 
         if check and outcome.failures:
             raise farm_error(outcome)
@@ -216,6 +215,15 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
             raise NotOpen("the farm", "it is not open; use 'async with' or await it")
 
         return self._open_farm
+
+    async def _close(self) -> None:
+        if self._open_farm is not None:
+            await self._open_farm.close()
+
+        outcome = await together(RemoteDevice.aclose, list(self._devices.values()), {})
+
+        if outcome.failures:
+            raise farm_error(outcome)
 
     def _chosen(self, to: Iterable[str] | None) -> list[RemoteDevice]:
         if to is None:

@@ -109,6 +109,8 @@ class Watch:
                 self._opened = True
         except BoardError as error:
             return error
+        except Exception as error:  # nothing may end the watch, and with it the farm's host task
+            return BoardError(self._board.name, f"asking whether it answers failed: {type(error).__name__}: {error}")
 
         return None
 

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import Callable
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from ..board.device import RemoteDevice
@@ -47,11 +48,13 @@ class Lease(Generic[T_co]):
 
         return self._unpack(self._grant.boards)
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         grant, self._grant = self._grant, None
 
         if grant is not None:
-            await self._leasing().give_back(grant)
+            await self._leasing().give_back(grant, error)
 
     def __del__(self) -> None:
         grant = getattr(self, "_grant", None)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -11,8 +12,9 @@ import anyio
 from ..board.device import RemoteDevice
 from ..board.memory import BoardMemory
 from ..concurrency import for_each, to_the_end
-from ..errors import BoardError, InvalidArgument, NotOpen
+from ..errors import BoardError, InvalidArgument, NotOpen, PynqError
 from .events import BoardLeased, BoardReturned, Publisher
+from .health import board_failure
 from .host import Host
 from .host_lock import HostLock
 from .leases import Leases, Request, Want
@@ -87,22 +89,33 @@ class Leasing:
 
         return grant
 
-    async def give_back(self, grant: Grant) -> None:
+    async def give_back(self, grant: Grant, error: BaseException | None = None) -> None:
         """Free what was left allocated and give the boards to whoever is next, each when it is clean.
 
-        A `ResourceWarning` names the buffers that were left. A board that does not answer is not waited for.
+        `error` is what ended the lease. A `ResourceWarning` names the buffers that were left. A board that does not
+        answer is not waited for.
         """
-        lost = [board for board in grant.boards if self.leases.is_aside(board.name)]
-        there = [board for board in grant.boards if board not in lost]
-        forgotten: list[str] = []
+        for board in grant.boards:
+            if error is not None and (failure := board_failure(error, board.name)) is not None:
+                self._suspect(failure)
 
-        for board in lost:
+        there = [board for board in grant.boards if not self.leases.is_aside(board.name)]
+        forgotten: list[str] = []
+        failures: list[Exception] = []
+
+        for board in set(grant.boards).difference(there):
             self.give_back_later(grant, board)
 
         async def clean(board: RemoteDevice) -> None:
-            forgotten.extend(f"{board.name}: {what}" for what in await self._clean(grant, board))
+            try:
+                forgotten.extend(f"{board.name}: {what}" for what in await self._clean(grant, board))
+            except Exception as error:  # of a driver that cannot stop its hardware; the other boards are cleaned still
+                failures.append(error)
 
         await to_the_end(for_each(there, clean, width=max(len(there), 1)))
+
+        for problem in failures:
+            raise problem
 
         if forgotten:
             warnings.warn(
@@ -131,7 +144,8 @@ class Leasing:
             try:
                 self.leases.check(request.want)
             except InvalidArgument as error:
-                self._waiting[request].set_exception(error)
+                if not self._waiting[request].done():
+                    self._waiting[request].set_exception(error)
 
     def close(self) -> None:
         """End every wait with `NotOpen`."""
@@ -149,8 +163,12 @@ class Leasing:
         finally:
             del self._waiting[request]
 
+            if not turn.cancelled():
+                turn.exception()  # seen, even if we are cancelled at this moment
+
     async def _clean_quietly(self, grant: Grant, board: RemoteDevice) -> None:
-        await self._clean(grant, board)
+        with suppress(Exception):  # hardware that a driver cannot stop keeps its memory until the farm is closed
+            await self._clean(grant, board)
 
     async def _clean(self, grant: Grant, board: RemoteDevice) -> list[str]:
         forgotten: list[str] = []
@@ -201,11 +219,19 @@ class Leasing:
                 pause = min(2 * pause, _LONGEST_LOOK)
 
                 for name in self.leases.elsewhere:
-                    if self._locks[name].take():
-                        self._locks[name].release()
+                    if self._may_be_free(self._locks[name]):
                         self.wake(self.leases.here_again(name))
         finally:
             self._watching = False
 
             for name in self.leases.elsewhere:  # nobody waits: whoever comes next finds out
                 self.leases.here_again(name)
+
+    def _may_be_free(self, lock: HostLock) -> bool:
+        try:
+            free = lock.take()
+            lock.release()
+        except PynqError:
+            return True  # whoever is given the board is told what is wrong with the lock
+
+        return free

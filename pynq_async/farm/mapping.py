@@ -71,6 +71,7 @@ class FarmMap(Generic[Item, Value]):
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._feeder: asyncio.Task[None] | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
+        self._current: dict[str, Job] = {}  # what each board works on
         self._lost: dict[str, BoardError] = {}
         self._idle: dict[asyncio.Future[None], None] = {}  # in the order they came
         self._hungry = asyncio.Event()
@@ -85,9 +86,9 @@ class FarmMap(Generic[Item, Value]):
 
         leases = self._ground.leasing.leases
         leases.check(self._want)
+        self._feeder = self._ground.host.start(self._feed(), "items")
         self._state = "open"
         self._ground.maps.add(self)
-        self._feeder = self._ground.host.start(self._feed(), "items")
 
         for name in sorted(leases.fitting(self._want)):
             self.join(name)
@@ -102,13 +103,13 @@ class FarmMap(Generic[Item, Value]):
         if self._giving_up is not None:
             self._giving_up.cancel()
 
-        tasks = {task for task in (self._feeder, *self._workers.values()) if task is not None}
+        tasks = {name: task for name, task in (("", self._feeder), *self._workers.items()) if task is not None}
 
-        for task in tasks:
+        for task in tasks.values():
             task.cancel()
 
-        if tasks:
-            await to_the_end(_end(tasks))
+        # What a lost board was doing can take long to give up; the farm waits for that when it is closed.
+        await to_the_end(_end([task for name, task in tasks.items() if name not in self._lost]))
 
     def __aiter__(self) -> "FarmMap[Item, Value]":
         return self
@@ -147,6 +148,9 @@ class FarmMap(Generic[Item, Value]):
         """A board does not answer: what it was doing is tried elsewhere; called by the farm."""
         if name in self._workers:
             self._lost[name] = error
+
+            if (job := self._current.pop(name, None)) is not None:
+                self._again(job, name, error)  # now: the function may take long to give up
 
             if (scope := self._scopes.get(name)) is not None:
                 scope.cancel()
@@ -246,14 +250,14 @@ class FarmMap(Generic[Item, Value]):
 
                     job = await self._next(name)
         except asyncio.CancelledError:
-            self._put_back(job, name, self._lost.get(name))
+            self._again(job, name, self._lost.get(name))
             raise
         except Exception as error:
             if (failure := board_failure(error, name)) is not None:
-                self._put_back(job, name, failure)
+                self._again(job, name, failure)
                 self._ground.suspect(failure)
             else:
-                self._put_back(job, name)
+                self._again(job, name, None)
                 self.failures[name] = error
                 self._check_left()
 
@@ -261,6 +265,8 @@ class FarmMap(Generic[Item, Value]):
         """Call the function; whether the board has served."""
         begun = time.monotonic()
         limit = asyncio.timeout(self._plan.timeout)
+        self._current[name] = job
+        failure: BoardError | None = None
         value: Any = None
         problem: Exception | None = None
 
@@ -276,19 +282,22 @@ class FarmMap(Generic[Item, Value]):
             task = asyncio.current_task()
 
             if task is None or task.cancelling():
-                self._again(job, name, self._lost.get(name))
                 raise
 
             problem = RuntimeError(f"the function was cancelled from inside ({error!r})")
         except Exception as error:
             if limit.expired() and isinstance(error, TimeoutError):
                 problem = TimeoutError(f"{name}: the function did not end within {self._plan.timeout:g} s")
-            elif (failure := board_failure(error, name)) is not None:
-                self._again(job, name, failure)
-                self._ground.suspect(failure)
-                return False
-            else:
+            elif (failure := board_failure(error, name)) is None:
                 problem = error
+
+        if self._current.pop(name, None) is not job:
+            return False  # moved already
+
+        if failure is not None:
+            self._again(job, name, failure)
+            self._ground.suspect(failure)
+            return False
 
         self._ground.tally.item(name, "failed" if problem else "done", time.monotonic() - begun)
         self._jobs.done(job, name, value, problem)
@@ -319,8 +328,11 @@ class FarmMap(Generic[Item, Value]):
 
         return None
 
-    def _again(self, job: Job, name: str, error: BoardError | None) -> None:
-        """The board failed under an item."""
+    def _again(self, job: Job | None, name: str, error: BoardError | None) -> None:
+        """The board failed under an item, or nothing came of it for another reason."""
+        if job is None:
+            return
+
         if error is None:
             self._jobs.put_back(job)
         else:
@@ -328,11 +340,6 @@ class FarmMap(Generic[Item, Value]):
             self._ground.tally.item(name, "moved", 0)
 
         self._settled()
-
-    def _put_back(self, job: Job | None, name: str, error: BoardError | None = None) -> None:
-        """The board failed before it began an item."""
-        if job is not None:
-            self._again(job, name, error)
 
     def _settled(self) -> None:
         self._news.set()
@@ -389,5 +396,6 @@ async def _entered(stack: AsyncExitStack, thing: Any) -> Any:
     return await thing
 
 
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks)

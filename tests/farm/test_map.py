@@ -440,3 +440,54 @@ async def test_misuse_of_a_map_says_what_is_wrong() -> None:
 def test_a_result_can_be_sent_elsewhere() -> None:
     result = MapResult(1, "item", "a", 1, None, 5)
     assert pickle.loads(pickle.dumps(result)) == result
+
+
+async def test_what_a_frozen_board_did_is_moved_before_its_function_has_given_up() -> None:
+    sims = several(2)
+    timeouts = Timeouts(connect=0.3, call=1.5, grace=0.02)
+
+    async def work(board: RemoteDevice, item: int) -> str:
+        async with board.allocate(64) as buffer:  # freeing it takes as long as a call may take
+            if item == 4:
+                await sims[0].freeze()
+
+            await buffer.sync_to_device()
+            return board.name
+
+    async with simulated_farm(*sims) as boards, BoardFarm(boards, health=SOON, timeouts=timeouts) as farm:
+        begun = asyncio.get_running_loop().time()
+
+        async with farm.map(work, range(20)) as results:
+            found = [result async for result in results]
+
+        assert asyncio.get_running_loop().time() - begun < 1.4
+        assert sorted(result.item for result in found) == list(range(20)) and not any(r.error for r in found)
+        await sims[0].thaw()
+
+
+async def test_a_map_that_is_cancelled_at_any_time_returns_the_boards() -> None:
+    sims = several(2)
+
+    async def work(board: RemoteDevice, item: int) -> None:
+        async with board.allocate(16) as buffer:
+            await buffer.sync_to_device()
+
+    async def user(farm: BoardFarm) -> None:
+        async with farm.map(work, range(8), setup=_ready) as results:
+            assert not [result async for result in results if result.error]
+
+    async with farm_of(*sims) as farm:
+        for turns in range(0, 120, 3):
+            task = asyncio.create_task(user(farm))
+
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            task.cancel()
+            await asyncio.wait({task})
+            assert [board.state for board in farm.statistics().boards.values()] == ["free", "free"]
+            assert not farm["a"].live_buffers and not farm["b"].live_buffers
+
+
+async def _ready(board: RemoteDevice) -> RemoteDevice:
+    return board

@@ -1,13 +1,15 @@
+import asyncio
+
 import pytest
 
 from pynq_async import Address, BoardFarm, BoardSpec, Limits, Timeouts
-from pynq_async.errors import ConnectError, FarmError, InvalidArgument
+from pynq_async.errors import ConnectError, FarmError, InvalidArgument, NotOpen
 from pynq_async.farm.farm import Require
 from pynq_async.sim import SimBoard
 
 from .farms import DEAD, several, simulated_farm
 
-QUICK = Timeouts(connect=0.3)
+QUICK = Timeouts(connect=0.8)
 
 
 @pytest.mark.parametrize("require", ["any", 1, 2, 0])
@@ -56,3 +58,37 @@ async def test_boards_of_specs_have_their_own_options() -> None:
 async def test_one_spec_is_a_farm_of_one_board() -> None:
     async with simulated_farm(SimBoard()) as boards, BoardFarm(BoardSpec("a", Address.parse(boards["a"]))) as farm:
         assert list(farm) == ["a"] and not farm.absent
+
+
+async def test_opening_that_is_cancelled_at_any_time_leaves_nothing_open() -> None:
+    sims = several(2)
+
+    async with simulated_farm(*sims) as boards:
+        for turns in range(0, 60, 2):
+            farm = BoardFarm(boards)
+            task = asyncio.create_task(_opened(farm))
+
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            task.cancel()
+            await asyncio.wait({task})
+            await farm.aclose()
+            assert not {task for task in asyncio.all_tasks() if task.get_name().startswith("farm")}
+
+
+async def _opened(farm: BoardFarm) -> None:
+    await farm
+
+
+async def test_closing_that_is_cancelled_closes_all_the_same() -> None:
+    async with simulated_farm(*several(2)) as boards:
+        farm = await BoardFarm(boards)
+        task = asyncio.create_task(farm.aclose())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+
+        for board in farm.values():
+            with pytest.raises(NotOpen):
+                await board.exists_file("/")
