@@ -124,9 +124,17 @@ class MemoryPool:
 
     async def _free_all(self, keep: Collection[BoardMemory]) -> list[str]:
         live = sorted(self.live.difference(keep), key=lambda memory: memory.physical_address)
+        running: dict[BoardMemory, BoardError] = {}
 
         for memory in live:
-            await memory.quiesce()
+            try:
+                await memory.quiesce()
+            except StaleHandle:
+                pass  # its server is gone, and the memory with it
+            except BoardError as error:
+                running[memory] = error
+
+        live = [memory for memory in live if memory not in running]
 
         for memory in live:
             memory.abandon()
@@ -134,10 +142,14 @@ class MemoryPool:
         for memory in live:
             await memory.retire()
 
+        failures = list(running.values())
+
         if self._discarded:
             async with self.connection.arbiter.buffers.alone():
-                for failure in (await to_the_end(self._free_discarded())).values():
-                    raise failure
+                failures += (await to_the_end(self._free_discarded())).values()
+
+        for failure in failures:
+            raise failure
 
         return [str(memory) for memory in live]
 

@@ -486,7 +486,7 @@ async def test_a_map_that_is_cancelled_at_any_time_returns_the_boards() -> None:
             task.cancel()
             await asyncio.wait({task})
             assert [board.state for board in farm.statistics().boards.values()] == ["free", "free"]
-            assert not farm["a"].live_buffers and not farm["b"].live_buffers
+            assert not farm["a"].memory.live and not farm["b"].memory.live
 
 
 async def _ready(board: RemoteDevice) -> RemoteDevice:
