@@ -153,7 +153,7 @@ class Lending:
 
         Boards are taken as by `lease`, one by one. With `setup`, `fn` is given what `setup(board)` gives, such as
         `lambda board: Overlay.load(board, path)`: awaited, or entered where it can be, each time the map is given the
-        board. An item whose board fails (it cannot be reached, does not answer, restarted) is tried on another one;
+        board. An item whose board fails (it cannot be reached, does not answer, restarted) is begun anew on another one;
         one whose function raises is not. A board whose `setup` fails takes no part, and is in `results.failures`.
 
         Items are pulled as boards become free, and no more than `ahead` a board are under way or wait for you to take
@@ -198,6 +198,9 @@ class Lending:
 
         It holds at most `size` events for you; then the oldest are dropped and counted, and the farm goes on.
         """
+        if size < 1:
+            raise InvalidArgument("a stream of events holds at least one")
+
         return Events(self._here.publisher, size)
 
     def statistics(self) -> FarmStatistics:

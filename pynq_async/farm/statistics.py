@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .events import BoardJoined, BoardLeased, BoardLoaded, BoardLost, BoardReturned, FarmEvent
+from .events import BoardLeased, BoardLoaded, BoardLost, BoardReturned, FarmEvent
 from .leases import Leases
 
 
@@ -67,8 +67,6 @@ class Tally:
             count["lost"] += 1
         elif isinstance(event, BoardLoaded):
             count["loaded"] += 1
-        else:
-            assert isinstance(event, FarmEvent | BoardJoined)
 
     def item(self, board: str, outcome: Literal["done", "failed", "moved"], seconds: float) -> None:
         """A call of `map` has ended on a board."""

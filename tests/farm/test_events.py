@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pynq_async import BoardFarm
-from pynq_async.errors import NotOpen
+from pynq_async.errors import InvalidArgument, NotOpen
 from pynq_async.farm import BoardLeased, BoardLoaded, BoardProgress, BoardReturned, FarmEvent
 from pynq_async.sim import SimBoard
 
@@ -49,6 +49,12 @@ async def test_a_stream_can_be_left_and_cancelled_at_any_time() -> None:
                 await anext(events)
 
         assert [event async for event in events] == []
+
+
+async def test_a_stream_that_can_hold_nothing_is_refused() -> None:
+    async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
+        with pytest.raises(InvalidArgument, match="at least one"):
+            farm.events(size=0)
 
 
 async def test_a_closed_farm_tells_nothing() -> None:
