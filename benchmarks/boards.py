@@ -1,6 +1,6 @@
 """What many boards cost: programming 64 at once, one frozen among 16, keeping 8 busy, opening 256.
 
-    python benchmarks/farm.py [programming] [frozen] [busy] [opening]
+    python benchmarks/boards.py [programming] [frozen] [busy] [opening]
 
 Simulated boards, several in each of two processes of their own. Needs Linux, for /proc. Prints each figure with its
 target; the targets are for this program and its boards on a machine with two cores.
