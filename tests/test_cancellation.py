@@ -9,6 +9,7 @@ import pytest
 
 from pynq_async import RemoteDevice, load_design
 from pynq_async.bitstream import shipped_description, synthetic_bitstream
+from pynq_async.errors import StaleHandle
 from pynq_async.sim import SimBoard, serve
 
 from .boards import assert_clean, assert_no_tasks_left, simulated
@@ -226,3 +227,21 @@ async def test_a_download_cancelled_after_each_of_its_calls_leaves_a_board_that_
         assert {event.length for event in sim.counters.programmed} == {4_000}
         assert all(event.ok for event in sim.counters.programmed)
         assert (await board.download(bitfile)).name == "small.bit"
+
+
+async def test_a_restarted_server_is_not_taken_for_the_old_one_when_asking_who_it_is_was_cancelled() -> None:
+    async with simulated() as (sim, board):
+        held = [await board.allocate(64)]
+        await sim.restart()
+
+        async def notices() -> None:
+            held.append(await board.allocate(64))
+            before = held.pop(0)
+
+            with pytest.raises(StaleHandle):
+                await before.sync_to_device()
+
+            await before.free()
+            await sim.restart()
+
+        assert await at_every_place(lambda: board.exists_file("/tmp/file"), 1, notices) > 4

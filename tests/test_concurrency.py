@@ -4,7 +4,7 @@ import time
 import anyio
 import pytest
 
-from pynq_async.concurrency import both, for_each, in_a_thread, to_the_end
+from pynq_async.concurrency import Pauses, Turns, Waiter, both, for_each, in_a_thread, to_the_end
 
 from .boards import assert_no_tasks_left
 
@@ -164,3 +164,49 @@ async def test_both_raise_the_first_failure_itself_and_end_the_other() -> None:
             await (both(fail(), wait()) if failing_first else both(wait(), fail()))
 
     assert ended
+
+
+async def test_those_who_wait_take_turns_and_one_is_always_at_work() -> None:
+    """Whether the one at work is done, fails or is cancelled, the next goes on; nobody works when nobody waits."""
+    leaders: list[Waiter] = []
+    failing: list[Waiter] = []
+
+    async def work(leader: Waiter) -> None:
+        leaders.append(leader)
+        await asyncio.sleep(0)
+
+        if leader in failing:
+            raise ValueError
+
+    async def led(waiter: Waiter) -> None:
+        while leaders[-1] is not waiter:
+            await asyncio.sleep(0)
+
+    turns = Turns(work)
+    waiters = [Waiter() for _ in range(4)]
+    tasks = [asyncio.create_task(turns.until_done(waiter)) for waiter in waiters]
+    await asyncio.sleep(0)
+    await led(waiters[0])
+    tasks[0].cancel()
+    await led(waiters[1])
+    failing.append(waiters[1])
+
+    with pytest.raises(ValueError):
+        await tasks[1]
+
+    await led(waiters[2])
+    waiters[3].end()
+    await tasks[3]
+    assert not tasks[2].done()
+    waiters[2].end()
+    await tasks[2]
+    await turns.rest()
+    assert turns.waiting == []
+    assert_no_tasks_left()
+
+
+def test_pauses_grow_and_begin_again() -> None:
+    pauses = Pauses()
+    assert [pauses.next() for _ in range(8)] == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.05, 0.05]
+    pauses.restart()
+    assert pauses.next() == 0.001

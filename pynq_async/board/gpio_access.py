@@ -6,9 +6,10 @@ out when the board server restarts, and who takes it back takes it from everybod
 
 import contextlib
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..concurrency import for_each
 from ..errors import (
@@ -28,6 +29,7 @@ from ..wire.channel import Connection, Server
 from ..wire.methods import Method, Request, Response
 from .files import Files
 
+T = TypeVar("T")
 _WIDTH = 16  # files looked at, at the same time
 
 
@@ -181,7 +183,11 @@ class FileAccess:
 
 
 class ServiceAccess:
-    """Pins by the `gpio` service. A pin it handed out has a name that the next server does not know."""
+    """Pins by the `gpio` service. A pin it handed out has a name that the next server does not know.
+
+    The kernel still has it out then, so it is used by its files from there on: the service would make an output low to
+    hand it out anew.
+    """
 
     def __init__(self, connection: Connection, files: Files) -> None:
         self._connection = connection
@@ -247,8 +253,13 @@ class ServiceAccess:
 
     async def read(self, export: Export) -> int:
         """As in `GpioAccess`."""
-        async with self._connection.arbiter.gpio.shared():
-            response = await self._call(export, methods.GPIO_READ, m.GpioReadRequest(gpio_id=export.id))
+        try:
+            async with self._connection.arbiter.gpio.shared():
+                response = await self._call(export, methods.GPIO_READ, m.GpioReadRequest(gpio_id=export.id))
+        except BoardRebooted:
+            raise
+        except StaleHandle as stale:
+            return await _still_out(self._files.read(export), stale)
 
         if not response.HasField("value"):
             raise ProtocolViolation(self._connection.board, f"the answer to a read of {export} has no value")
@@ -257,9 +268,15 @@ class ServiceAccess:
 
     async def write(self, export: Export, value: int) -> None:
         """As in `GpioAccess`."""
-        async with self._connection.arbiter.gpio.shared():
-            request = m.GpioWriteRequest(gpio_id=export.id, value=value)
-            await self._call(export, methods.GPIO_WRITE, request, changing=True)
+        request = m.GpioWriteRequest(gpio_id=export.id, value=value)
+
+        try:
+            async with self._connection.arbiter.gpio.shared():
+                await self._call(export, methods.GPIO_WRITE, request, changing=True)
+        except BoardRebooted:
+            raise
+        except StaleHandle as stale:
+            await _still_out(self._files.write(export, value), stale)
 
     async def _call(
         self, export: Export, method: Method[Request, Response], request: Request, *, changing: bool = False
@@ -277,6 +294,14 @@ class ServiceAccess:
             problem = await connection.unknown_handle(export.server, str(export))
 
         raise problem if isinstance(problem, StaleHandle) else _taken_back(connection.board, export)
+
+
+async def _still_out(use: Awaitable[T], stale: StaleHandle) -> T:
+    """Use a pin that an earlier server handed out; raises `stale` when the kernel has taken it back meanwhile."""
+    try:
+        return await use
+    except UnknownHandle:
+        raise stale from None
 
 
 def _taken_back(board: str, export: Export) -> UnknownHandle:

@@ -1,13 +1,9 @@
-"""Waiting for one interrupt input, by any number of tasks, without tasks of our own.
+"""Waiting for one interrupt input, by any number of tasks, of which one asks the board for all."""
 
-Somebody has to ask the board, and whoever waits does so for all others: nothing runs while nobody waits, and nothing
-is left behind.
-"""
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
-
+from ..concurrency import Turns, Waiter
 from ..errors import BoardError
 
 Check: TypeAlias = Callable[[], None]  # raises when an access would not mean any more what it was meant to
@@ -23,25 +19,25 @@ class Source(Protocol):
         """Have events counted from now on, as far as they can be."""
 
 
-class Waiter:
+class EventWaiter(Waiter):
     """One task's wait, ended by an event or by an error."""
 
     def __init__(self, check: Check | None) -> None:
-        self.woken = asyncio.Event()
+        super().__init__()
         self.event: _Event | None = None
         self.error: BoardError | None = None
         self._check = check
 
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing to wait for any more."""
-        return self.event is not None or self.error is not None
+    def fire(self, event: "_Event") -> None:
+        """End the wait with an event."""
+        self.event = event
+        self.end()
 
     def fail(self, error: BoardError) -> None:
         """End the wait with an error."""
         if not self.done:
             self.error = error
-            self.woken.set()
+            self.end()
 
     def check(self) -> bool:
         """Whether the wait still makes sense; ended with the reason if not."""
@@ -54,50 +50,10 @@ class Waiter:
         return not self.done
 
 
-class Turns:
-    """Those who wait take turns in working for all of them.
-
-    Invariant: while anyone waits, one of those who wait is at work, or has been woken to begin.
-    """
-
-    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
-        self._work = work
-        self._waiting: list[Waiter] = []
-        self._resting = asyncio.Event()
-        self._resting.set()
-
-    async def until_done(self, waiter: Waiter) -> None:
-        """Wait until `waiter` is done, working for all whenever nobody else does; `work` is called again and again."""
-        self._waiting.append(waiter)
-
-        try:
-            while not waiter.done:
-                if self._resting.is_set():
-                    await self._lead(waiter)
-                else:
-                    waiter.woken.clear()
-                    await waiter.woken.wait()
-        finally:
-            self._waiting.remove(waiter)
-
-            if self._waiting and self._resting.is_set():
-                self._waiting[0].woken.set()
-
-    async def rest(self) -> None:
-        """Wait until nobody is at work."""
-        await self._resting.wait()
-
-    async def _lead(self, waiter: Waiter) -> None:
-        self._resting.clear()
-
-        try:
-            while not waiter.done:
-                await self._work()
-        finally:
-            self._resting.set()
+W = TypeVar("W", bound=EventWaiter)
 
 
-class Line:
+class Line(Generic[W]):
     """One interrupt input: who waits for it, and what came and was handed to nobody.
 
     Attributes:
@@ -109,13 +65,12 @@ class Line:
 
     def __init__(self, *, once: bool) -> None:
         self.once = once
-        self.waiting: list[Waiter] = []
+        self.waiting: list[W] = []
         self.seen = False
         self.armed = False
 
-    async def wait(self, turns: Turns, check: Check | None) -> None:
+    async def wait(self, turns: Turns[W], waiter: W) -> None:
         """Wait for the next event; raises what ended the wait otherwise."""
-        waiter = Waiter(check)
         self.armed = self.armed and bool(self.waiting)
         self.waiting.append(waiter)
         taken = False
@@ -136,17 +91,16 @@ class Line:
         event = _Event(len(self.waiting))
 
         for waiter in self.waiting:
-            waiter.event = event
-            waiter.woken.set()
+            waiter.fire(event)
 
         self.waiting.clear()
 
-    def fail(self, error: BoardError) -> None:
-        """End every wait with an error."""
-        for waiter in self.waiting:
+    def fail(self, error: BoardError, whose: Callable[[W], bool] = lambda _: True) -> None:
+        """End every wait, or some, with an error."""
+        for waiter in filter(whose, self.waiting):
             waiter.fail(error)
 
-        self.waiting.clear()
+        self.waiting = [waiter for waiter in self.waiting if not waiter.done]
 
     def forget(self) -> None:
         """Nothing came yet: the input belongs to another design now."""
@@ -157,7 +111,7 @@ class Line:
         self.waiting = [waiter for waiter in self.waiting if waiter.check()]
         return bool(self.waiting)
 
-    def _leave(self, waiter: Waiter, *, taken: bool) -> None:
+    def _leave(self, waiter: W, *, taken: bool) -> None:
         if waiter in self.waiting:
             self.waiting.remove(waiter)
 

@@ -1,88 +1,144 @@
-"""Interrupts by polling: one poller a board looks at every AXI interrupt controller that somebody waits for."""
+"""Interrupts by polling: one poller a board looks at every AXI interrupt controller that somebody waits for.
+
+An edge is gone once it is acknowledged, so all RemoteDevices of a board share the poller: what one of them acknowledges
+is for those who wait through another one as well.
+"""
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import anyio
 
-from ..concurrency import for_each
+from ..concurrency import Pauses, Turns, for_each
 from ..errors import BoardError, ConnectionLost
 from ..hardware import axi_intc as intc
 from ..wire.channel import Connection, Server
-from .interrupt_line import Check, Line, Turns
+from .interrupt_line import Check, EventWaiter, Line
 from .mmio import MMIO
 from .windows import Windows
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _WIDTH = 8  # controllers looked at together
 _BOTH = intc.MASTER_ENABLE | intc.HARDWARE_ENABLE
 
 
-class Poller:
-    """Polls for all who wait, and only while someone waits: fast when something happened, slower when nothing does."""
+class Polling:
+    """The inputs of a board's controllers, as one RemoteDevice reaches them."""
 
     def __init__(self, connection: Connection, windows: Windows) -> None:
         self._connection = connection
         self._windows = windows
-        self._controllers: dict[tuple[str, int], Controller] = {}
-        self._turns = Turns(self._round)
-        self._pause = _FIRST_PAUSE
-        self._newcomer = asyncio.Event()
+        self._ways: dict[tuple[str, int], Way] = {}
 
     def input(self, address: int, index: int, *, edge: bool) -> "Input":
         """The input `index` of the controller at a physical address; no I/O."""
         boot = self._connection.server.boot
 
-        if (boot, address) not in self._controllers:
+        if (boot, address) not in self._ways:
             self._windows.forget_rebooted()
-            self._controllers = {key: known for key, known in self._controllers.items() if key[0] == boot}
-            self._controllers[boot, address] = Controller(self._connection, self._windows, address)
+            self._ways = {key: known for key, known in self._ways.items() if key[0] == boot}
+            self._ways[boot, address] = Way(self._connection, self._windows, address)
 
-        controller = self._controllers[boot, address]
-        return Input(self, controller, controller.line(index, edge=edge))
-
-    async def wait(self, line: Line, check: Check | None) -> None:
-        """Wait for the next event of a line of one of the controllers."""
-        self._pause = _FIRST_PAUSE
-        self._newcomer.set()
-        await line.wait(self._turns, check)
+        way = self._ways[boot, address]
+        return Input(way, way.controller.line(index, edge=edge))
 
     def fail(self, error: BoardError) -> None:
-        """End every wait with an error."""
-        for controller in self._controllers.values():
-            controller.fail(error)
-
-    async def _round(self) -> None:
-        """Pause unless somebody new is waiting, and look at every controller once."""
-        with anyio.move_on_after(self._pause):
-            await self._newcomer.wait()
-
-        self._newcomer.clear()
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        busy = [controller for controller in self._controllers.values() if controller.waited_for]
-        await for_each(busy, self._look, width=_WIDTH)
-
-    async def _look(self, controller: "Controller") -> None:
-        if await controller.look():
-            self._pause = _FIRST_PAUSE
+        """End every wait through this RemoteDevice with an error."""
+        for way in self._ways.values():
+            way.controller.fail(error, way)
 
 
 class Input:
     """One input of a controller."""
 
-    def __init__(self, poller: Poller, controller: "Controller", line: Line) -> None:
-        self._poller = poller
-        self._controller = controller
+    def __init__(self, way: "Way", line: "Line[PolledWaiter]") -> None:
+        self._way = way
         self._line = line
 
     async def wait(self, check: Check | None) -> None:
         """Wait for the next event."""
-        await self._poller.wait(self._line, check)
+        await self._way.poller.wait(self._line, PolledWaiter(check, self._way))
 
     async def listen(self, check: Check | None) -> None:
         """Have edges captured from now on."""
-        if not self._controller.enabled:
-            await self._poller.wait(self._controller.being_enabled, check)
+        controller = self._way.controller
+
+        if not controller.enabled(self._way):
+            await self._way.poller.wait(controller.being_enabled, PolledWaiter(check, self._way))
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From one loss of a controller's state to the next, or of what is known about it."""
+
+    server: Server
+    programmed: int
+    reconfigured: int
+
+
+class Way:
+    """How one RemoteDevice reaches a controller, in one boot of the board."""
+
+    def __init__(self, connection: Connection, windows: Windows, address: int) -> None:
+        self.poller = connection.arbiter.common(Poller)
+        self.controller = self.poller.controller(address)
+        self.registers = MMIO(connection, windows, address, intc.SIZE, check=self._check)
+        self._connection = connection
+        self._server = connection.server
+        self._name = f"the interrupt controller at {address:#x}"
+
+    @property
+    def life(self) -> Life:
+        """The controller's life, as far as is known without asking."""
+        arbiter = self._connection.arbiter
+        return Life(self._connection.server, arbiter.fabric.programmed, arbiter.fabric.reconfigured)
+
+    def _check(self) -> None:
+        if self._connection.server.boot != self._server.boot:
+            self._connection.check_server(self._server, self._name)
+
+        self.controller.check()
+
+
+class PolledWaiter(EventWaiter):
+    """One task's wait, through one RemoteDevice."""
+
+    def __init__(self, check: Check | None, way: Way) -> None:
+        super().__init__(check)
+        self.way = way
+
+
+class Poller:
+    """Polls for all who wait, and only while someone waits: fast when something happened, slower when nothing does."""
+
+    def __init__(self) -> None:
+        self._controllers: dict[int, Controller] = {}
+        self._turns = Turns(self._round)
+        self._pauses = Pauses()
+        self._newcomer = asyncio.Event()
+
+    def controller(self, address: int) -> "Controller":
+        """The controller at a physical address; no I/O."""
+        return self._controllers.setdefault(address, Controller())
+
+    async def wait(self, line: Line[PolledWaiter], waiter: PolledWaiter) -> None:
+        """Wait for the next event of a line of one of the controllers."""
+        self._pauses.restart()
+        self._newcomer.set()
+        await line.wait(self._turns, waiter)
+
+    async def _round(self, _: PolledWaiter) -> None:
+        """Pause unless somebody new is waiting, and look at every controller once."""
+        with anyio.move_on_after(self._pauses.next()):
+            await self._newcomer.wait()
+
+        self._newcomer.clear()
+        busy = [controller for controller in self._controllers.values() if controller.ways]
+        await for_each(busy, self._look, width=_WIDTH)
+
+    async def _look(self, controller: "Controller") -> None:
+        if await controller.look():
+            self._pauses.restart()
 
 
 class Controller:
@@ -94,52 +150,62 @@ class Controller:
         being_enabled: who waits until the inputs are listened to.
     """
 
-    def __init__(self, connection: Connection, windows: Windows, address: int) -> None:
-        self._connection = connection
-        self._registers = MMIO(connection, windows, address, intc.SIZE, check=self._check)
-        self.being_enabled = Line(once=False)
-        self._lines: dict[int, Line] = {}
-        self._enabled: tuple[Server, int, int] | None = None
+    def __init__(self) -> None:
+        self.being_enabled: Line[PolledWaiter] = Line(once=False)
+        self._lines: dict[int, Line[PolledWaiter]] = {}
+        self._life: Life | None = None
 
     @property
-    def waited_for(self) -> bool:
-        """Whether anyone waits for an input."""
-        return any(line.waiting for line in (self.being_enabled, *self._lines.values()))
+    def ways(self) -> list[Way]:
+        """Through which RemoteDevices it is waited for."""
+        return list(dict.fromkeys(waiter.way for line in self._all for waiter in line.waiting))
 
-    @property
-    def enabled(self) -> bool:
+    def enabled(self, way: Way) -> bool:
         """Whether the inputs are listened to, as far as is known without asking."""
-        return self._enabled == self._life
+        return self._life == way.life
 
-    def line(self, index: int, *, edge: bool) -> Line:
+    def line(self, index: int, *, edge: bool) -> Line[PolledWaiter]:
         """The input number `index`."""
         line = self._lines.setdefault(index, Line(once=edge))
         line.once = edge  # another design may have it otherwise
         return line
 
-    def fail(self, error: BoardError) -> None:
-        """End every wait with an error."""
-        for line in (self.being_enabled, *self._lines.values()):
-            line.fail(error)
+    def fail(self, error: BoardError, way: Way) -> None:
+        """End every wait through one RemoteDevice with an error."""
+        for line in self._all:
+            line.fail(error, lambda waiter: waiter.way is way)
+
+    def check(self) -> None:
+        """Send those away whose wait makes no sense any more; without the others there is nothing to look for."""
+        if not [line for line in self._all if line.check()]:
+            raise _Deserted
 
     async def look(self) -> bool:
         """See once which inputs are active, and wake who waits for them; returns whether one was.
 
         All of it may be done twice, so a lost connection ends no wait: the next look goes on. Any other error ends
-        every wait for this controller, as if each had looked by itself, and no wait for another one.
+        every wait for this controller through the RemoteDevice that had it, as if each had looked by itself, and
+        another one looks instead.
         """
-        try:
-            return await self._look()
-        except (ConnectionLost, _Deserted):
-            return False
-        except BoardError as error:
-            self.fail(error)
-            return True
+        failed = False
 
-    async def _look(self) -> bool:
-        await self._enable()
-        await self._arm()
-        active = await self._registers.read(intc.ISR)
+        for way in self.ways:
+            try:
+                return await self._look(way)
+            except _Deserted:
+                break
+            except ConnectionLost:
+                pass
+            except BoardError as error:
+                self.fail(error, way)
+                failed = True
+
+        return failed
+
+    async def _look(self, way: Way) -> bool:
+        await self._enable(way)
+        await self._arm(way.registers)
+        active = await way.registers.read(intc.ISR)
         raised = {
             index: line
             for index, line in self._lines.items()
@@ -156,50 +222,50 @@ class Controller:
             for line in edges.values():
                 line.seen = True
 
-            await self._registers.write(intc.IAR, _mask(edges))
+            await way.registers.write(intc.IAR, _mask(edges))
 
             for line in edges.values():
                 line.fire()
 
         return bool(raised)
 
-    async def _enable(self) -> None:
-        """Let the inputs set ISR, once in the life of a server and of a design: programming resets the register."""
-        life = self._life
+    async def _enable(self, way: Way) -> None:
+        """Let the inputs set ISR, once in the life of a server and of a design: programming resets the register.
 
-        if life != self._enabled:
-            if self._enabled is not None and self._enabled[1:] != life[1:]:
+        What was kept is forgotten with the design, or with the region if the controller turns out to be part of it.
+        """
+        before, life = self._life, way.life
+
+        if life != before:
+            reset = await way.registers.read(intc.MER) & _BOTH != _BOTH
+
+            if before is not None and (
+                (life.server.boot, life.programmed) != (before.server.boot, before.programmed)
+                or (reset and life.reconfigured != before.reconfigured)
+            ):
                 for line in self._lines.values():
                     line.forget()
 
-            if await self._registers.read(intc.MER) & _BOTH != _BOTH:
-                await self._registers.write(intc.MER, _BOTH)
+            if reset:
+                await way.registers.write(intc.MER, _BOTH)
 
-            self._enabled = life
+            self._life = life
 
         self.being_enabled.fire()
 
-    @property
-    def _life(self) -> tuple[Server, int, int]:
-        arbiter = self._connection.arbiter
-        return self._connection.server, arbiter.fabric.programmed, arbiter.fabric.reconfigured
-
-    async def _arm(self) -> None:
+    async def _arm(self, registers: MMIO) -> None:
         """Clear what levels latched before anyone waited; an input that is still active sets its bit again."""
         stale = {i: line for i, line in self._lines.items() if line.waiting and not line.once and not line.armed}
 
         if stale:
-            await self._registers.write(intc.IAR, _mask(stale))
+            await registers.write(intc.IAR, _mask(stale))
 
             for line in stale.values():
                 line.armed = True
 
-    def _check(self) -> None:
-        """Send those away whose wait makes no sense any more; without the others there is nothing to look for."""
-        remaining = [line for line in (self.being_enabled, *self._lines.values()) if line.check()]
-
-        if not remaining:
-            raise _Deserted
+    @property
+    def _all(self) -> list[Line[PolledWaiter]]:
+        return [self.being_enabled, *self._lines.values()]
 
 
 class _Deserted(Exception):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..concurrency import for_each, to_the_end
+from ..concurrency import Turns, for_each, to_the_end
 from ..errors import (
     BoardError,
     BoardRebooted,
@@ -20,7 +20,7 @@ from ..errors import (
 from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection, Server
-from .interrupt_line import Check, Line, Turns
+from .interrupt_line import Check, EventWaiter, Line
 
 if TYPE_CHECKING:
     from ..wire.locks import Hold
@@ -71,8 +71,8 @@ class Registration:
     def __init__(self, connection: Connection, request: m.RegisterRequest) -> None:
         self._connection = connection
         self._request = request
-        self._line = Line(once=True)
-        self._being_registered = Line(once=False)
+        self._line: Line[EventWaiter] = Line(once=True)
+        self._being_registered: Line[EventWaiter] = Line(once=False)
         self._turns = Turns(self._slice)
         self._id = ""
         self._server: Server | None = None
@@ -86,12 +86,12 @@ class Registration:
 
     async def wait(self, check: Check | None) -> None:
         """Wait for the next event."""
-        await self._line.wait(self._turns, check)
+        await self._line.wait(self._turns, EventWaiter(check))
 
     async def listen(self, check: Check | None) -> None:
         """Have the service look after the pin from now on."""
         if not self._registered(await self._connection.current()):
-            await self._being_registered.wait(self._turns, check)
+            await self._being_registered.wait(self._turns, EventWaiter(check))
 
     def fail(self, error: BoardError) -> None:
         """End every wait with an error."""
@@ -126,7 +126,7 @@ class Registration:
             self._late.set()
             self._late = None
 
-    async def _slice(self) -> None:
+    async def _slice(self, _: EventWaiter) -> None:
         await self._over()
 
         if self._programmed not in (None, self._connection.arbiter.fabric.programmed):

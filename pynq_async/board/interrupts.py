@@ -8,11 +8,12 @@ from typing import Any
 import anyio
 
 from ..bitstream import Design
+from ..concurrency import deadline
 from ..errors import BoardError, DeadlineExceeded, NotOpen, NotSupported, OutOfRange
 from ..hardware import axi_intc as intc
 from ..wire.channel import Connection
 from .interrupt_line import Check, Source
-from .interrupt_poller import Poller
+from .interrupt_poller import Polling
 from .interrupt_service import Service
 from .windows import Windows
 
@@ -63,6 +64,9 @@ class InterruptPin:
     ) -> None:
         self._interrupts.admit()
 
+        if timeout is not None:
+            deadline(self._interrupts.board, timeout)
+
         try:
             async with asyncio.timeout(timeout):
                 await work(self._check)
@@ -83,7 +87,7 @@ class Interrupts:
 
     def __init__(self, connection: Connection, windows: Windows) -> None:
         self._connection = connection
-        self._poller = Poller(connection, windows)
+        self._polling = Polling(connection, windows)
         self._service = Service(connection)
         self._closed = False
 
@@ -134,7 +138,7 @@ class Interrupts:
         elif controller_address is None:
             return self._unsupported(name, "it is wired straight to the processing system")
         else:
-            source = self._poller.input(controller_address, index, edge=edge)
+            source = self._polling.input(controller_address, index, edge=edge)
 
         return InterruptPin(self, name, source, check)
 
@@ -149,7 +153,7 @@ class Interrupts:
         """End every wait, and have the board's service forget the pins."""
         self._closed = True
         error = NotOpen(self.board, "the board was closed while an interrupt was waited for")
-        self._poller.fail(error)
+        self._polling.fail(error)
         self._service.fail(error)
 
         with anyio.move_on_after(self._connection.timeouts.call):

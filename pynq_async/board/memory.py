@@ -3,13 +3,21 @@
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
 from ..concurrency import for_each, to_the_end
-from ..errors import BufferFreed, ConnectionLost, ProtocolViolation, ServerError, UnknownHandle
+from ..errors import (
+    BoardRebooted,
+    BufferFreed,
+    ConnectionLost,
+    DesignReplaced,
+    ProtocolViolation,
+    ServerError,
+    UnknownHandle,
+)
 from ..progress import Progress, ProgressCallback
 from ..wire import messages as m
 from ..wire import methods
@@ -136,7 +144,10 @@ class BoardMemory:
         """Stop all hardware that uses the memory; raises what a `quiesce` raised, and leaves the rest pinned."""
         while self._pins:
             pin, quiesce = next(iter(self._pins.items()))
-            await quiesce()
+
+            with suppress(DesignReplaced, BoardRebooted):  # then the hardware is not there any more
+                await quiesce()
+
             self._unpin(pin)
 
     async def free(self) -> None:

@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 
-from ..concurrency import for_each
+from ..concurrency import Pauses, deadline, for_each
 from ..errors import (
     BoardRebooted,
     ConnectionLostOutcomeUnknown,
@@ -34,7 +34,6 @@ Words: TypeAlias = npt.NDArray[np.uint32]
 _LONGEST = 1 << 31  # the server keeps offsets in a C int
 _HIGHEST = 1 << 63  # beyond it the server's mmap fails without a word
 _WIDTH = 16  # register calls of one block under way at once
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class MMIO:
@@ -213,13 +212,14 @@ class MMIO:
         async def store(offset: int) -> None:
             await self._store(offset, values[offset])
 
-        async with self._window.order.alone():
+        async with self._order.alone():
             await for_each(values, store, width=1 if ordered else min(len(values), _WIDTH))
 
     async def wait_for(self, offset: int, mask: int, value: int, timeout: float) -> int:
         """Poll the register at `offset` until its bits under `mask` equal `value`; returns the whole register.
 
-        Polls after 1 ms at first and ever slower, to every 50 ms. Raises `DeadlineExceeded` after `timeout` seconds.
+        Polls after 1 ms at first and ever slower, to every 50 ms. Raises `DeadlineExceeded` after `timeout` seconds;
+        with 0 it looks once.
         """
         mask, value = integer(self._connection.board, mask), integer(self._connection.board, value)
 
@@ -245,19 +245,19 @@ class MMIO:
 
         Returns what was read last, which may not be what was waited for; None when nothing was read in time.
         """
-        end = anyio.current_time() + timeout
-        pause = _FIRST_PAUSE
+        end = deadline(self._connection.board, timeout)
+        pauses = Pauses()
         word = None
 
-        with anyio.move_on_after(timeout):
+        with anyio.move_on_after(timeout if timeout > 0 else None):
             while True:
                 word = await self.read(offset)
+                left = end - anyio.current_time()
 
-                if until(word):
+                if until(word) or left <= 0:
                     break
 
-                await anyio.sleep(min(pause, max(end - anyio.current_time(), 0)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await anyio.sleep(min(pauses.next(), left))
 
         return word
 

@@ -7,14 +7,27 @@ board's buffers alone frees what is in the list first, and closing the board fre
 import re
 import warnings
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakSet
 
 import anyio
 
-from ..concurrency import to_the_end
-from ..errors import AllocationError, BoardError, NotOpen, OutOfRange, ProtocolViolation, StaleHandle, UnknownHandle
+from ..concurrency import for_each, to_the_end
+from ..errors import (
+    AllocationError,
+    BoardError,
+    ConnectError,
+    ConnectionLost,
+    HardwareError,
+    NotOpen,
+    OutcomeUnknown,
+    OutOfRange,
+    ProtocolViolation,
+    StaleHandle,
+    UnknownHandle,
+)
 from ..wire import messages as m
 from ..wire import methods
 from ..wire.channel import Connection, Server
@@ -22,6 +35,8 @@ from ..wire.locks import Hold
 from .memory import BoardMemory
 
 LARGEST = (1 << 31) - 1  # the request's size is an int32
+_QUIESCE = 10.0  # seconds that closing waits for hardware to be stopped
+_OUT_OF_REACH = (ConnectError, ConnectionLost, OutcomeUnknown)  # by which one learns that the board does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,24 @@ class MemoryPool:
         self._closed = False
 
     async def allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
-        """Allocate memory and learn its addresses; raises `OutOfRange` or `AllocationError`."""
-        connection = self.connection
-        connection.check_loop()
+        """Allocate memory and learn its addresses; raises `OutOfRange` or `AllocationError`.
+
+        A board server that was restarted gives out memory again that hardware may still be using. It is stopped first;
+        `HardwareError` when it cannot be.
+        """
+        self.connection.check_loop()
 
         if not 0 < nbytes <= LARGEST:
-            raise OutOfRange(connection.board, f"a buffer has 1 to {LARGEST} bytes, not {nbytes}")
+            raise OutOfRange(self.connection.board, f"a buffer has 1 to {LARGEST} bytes, not {nbytes}")
+
+        while True:
+            await self._quiesce_lost()
+
+            with suppress(_Restarted):
+                return await self._allocate(nbytes, dtype, cacheable=cacheable)
+
+    async def _allocate(self, nbytes: int, dtype: str, *, cacheable: bool) -> BoardMemory:
+        connection = self.connection
 
         async with connection.arbiter.buffers.alone() as hold:
             if self._closed:
@@ -126,7 +153,7 @@ class MemoryPool:
         live = sorted(self.live.difference(keep), key=lambda memory: memory.physical_address)
         running: dict[BoardMemory, BoardError] = {}
 
-        for memory in live:
+        async def stop(memory: BoardMemory) -> None:
             try:
                 await memory.quiesce()
             except StaleHandle:
@@ -134,6 +161,7 @@ class MemoryPool:
             except BoardError as error:
                 running[memory] = error
 
+        await _all_at_once(live, stop)
         live = [memory for memory in live if memory not in running]
 
         for memory in live:
@@ -154,14 +182,24 @@ class MemoryPool:
         return [str(memory) for memory in live]
 
     async def quiesce(self) -> None:
-        """Stop the hardware that uses memory of this board, while registers can still be reached."""
-        for memory in list(self.pinned):
+        """Stop the hardware that uses memory of this board, while registers can still be reached.
+
+        What cannot be stopped keeps its memory. Once one finds that the board does not answer, the others are given up.
+        """
+
+        async def stop(memory: BoardMemory) -> None:
             try:
                 await memory.quiesce()
             except StaleHandle:
                 pass  # its server is gone, and the memory with it
-            except BoardError as error:  # what cannot be stopped keeps its memory: it is not freed below
+            except BoardError as error:
                 self._unstopped[memory] = error
+
+                if isinstance(error, _OUT_OF_REACH):
+                    raise
+
+        with suppress(*_OUT_OF_REACH), anyio.move_on_after(_QUIESCE):
+            await _all_at_once(self.pinned, stop)
 
     async def close(self) -> None:
         """Free everything that is allocated, but for what hardware goes on using: of that there is a warning."""
@@ -188,6 +226,37 @@ class MemoryPool:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def lost(self, server: Server) -> list[BoardMemory]:
+        """What went with an earlier server than `server`, and hardware may still be using; after a reboot nothing."""
+        return [memory for memory in self.pinned if memory.server != server and memory.server.boot == server.boot]
+
+    async def _quiesce_lost(self) -> None:
+        """Stop the hardware that uses what, as far as is known, went with its server; raises when it cannot be."""
+        board, patience = self.connection.board, self.connection.timeouts.allocate
+
+        def trouble(memory: BoardMemory, problem: str) -> HardwareError:
+            return HardwareError(
+                board,
+                f"{memory} was given to hardware before the board server restarted, which may use what would be "
+                f"allocated now, and could not be stopped: {problem}; load the design again",
+            )
+
+        async def stop(memory: BoardMemory) -> None:
+            try:
+                await memory.quiesce()
+            except _OUT_OF_REACH:
+                raise
+            except BoardError as error:
+                raise trouble(memory, str(error).removeprefix(f"{board}: ")) from error
+
+        lost = self.lost(self.connection.server)
+
+        with anyio.move_on_after(patience) as bound:
+            await _all_at_once(lost, stop)
+
+        if bound.cancelled_caught:
+            raise trouble(lost[0], f"no quiet within {patience:g} s")
 
     async def _free_discarded(self) -> dict[str, BoardError]:
         """Free what is in the list, each exactly once; the caller holds the buffers alone.
@@ -232,6 +301,14 @@ class MemoryPool:
         return f" ({int(found[1]) * 1024} bytes are free, perhaps in pieces)" if found else ""
 
 
+async def _all_at_once(items: Collection[BoardMemory], work: Callable[[BoardMemory], Awaitable[None]]) -> None:
+    await for_each(list(items), work, width=len(items))
+
+
+class _Restarted(Exception):
+    """The server is another one, and hardware may use memory of the one before."""
+
+
 class _Allocation:
     """One call of allocate. If it outlives its caller it keeps the buffers locked, and discards what it brings."""
 
@@ -243,6 +320,9 @@ class _Allocation:
 
     async def admit(self) -> None:
         self.server = await self._pool.connection.current()
+
+        if self._pool.lost(self.server):
+            raise _Restarted
 
     def left(self) -> None:
         self._hold = self._hold.hand_over()

@@ -107,6 +107,8 @@ async def _child(arguments: list[str]) -> AsyncIterator[asyncio.subprocess.Proce
         *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        # A terminal's Ctrl-C is ours alone: they end with their input, and quietly even while they start.
+        process_group=0 if os.name == "posix" else None,
     )
 
     try:

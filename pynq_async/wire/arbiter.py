@@ -1,4 +1,4 @@
-"""What all users of one board in this process and loop share: its locks and limits.
+"""What all users of one board in this process and loop share: its locks and limits, and what layers above keep here.
 
 The board server keeps its buffers, register windows and pins in maps without a lock, and runs every call on a
 thread of its own. Calls that change a map therefore hold that map's lock alone, calls that look something up in it
@@ -6,11 +6,14 @@ share it. The server has no limit on threads, so the limits are kept here as wel
 """
 
 import asyncio
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ..config import Limits
 from .fabric_log import FabricLog
 from .locks import SharedLock
+
+T = TypeVar("T")
 
 
 class Arbiter:
@@ -38,6 +41,14 @@ class Arbiter:
         self.waits = asyncio.Semaphore(limits.calls)
         self.programming = False
         self.fabric = FabricLog()
+        self._common: dict[type, object] = {}
+
+    def common(self, kind: type[T]) -> T:
+        """The one thing of a kind that all users of the board share, made when it is first asked for."""
+        if kind not in self._common:
+            self._common[kind] = kind()
+
+        return cast("T", self._common[kind])
 
     @classmethod
     def of(cls, boot: str, offered: "Arbiter") -> "Arbiter":

@@ -258,6 +258,7 @@ class Connection:
             if self._steady():
                 return  # somebody else did it while we waited
 
+            self._known = False  # asking brings the connection back; when it is cut off, nobody was asked
             self._server = await self._connect()
             self._arbiter = Arbiter.of(self._server.boot, self._arbiter or Arbiter(self._limits))
             self._known = True

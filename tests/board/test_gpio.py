@@ -280,6 +280,35 @@ async def test_pins_outlive_a_restart_of_the_server(release: str) -> None:
 
 
 @both_releases
+@pytest.mark.parametrize("taken_back", [False, True])
+async def test_an_output_keeps_its_level_when_the_server_restarts(
+    release: str, taken_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless its kernel has taken the pin back meanwhile: then a new server hands it out anew, low at first."""
+    async with simulated(release=release) as (sim, board), board.gpio.pin(0, "out") as led:
+        await led.write(1)
+        levels: list[int] = []
+        drive = sim.pins.write
+
+        def note(pin: int, value: int) -> None:
+            levels.append(int(value))
+            drive(pin, value)
+
+        monkeypatch.setattr(sim.pins, "write", note)
+        await sim.restart()
+
+        if taken_back:
+            sim.pins.unexport(led.number)
+
+        try:
+            await led.write(1)
+        except UnknownHandle:
+            assert taken_back and release == "3.1"
+        else:
+            assert levels == ([0, 1] if taken_back else [1])
+
+
+@both_releases
 async def test_a_pin_from_before_a_reboot_is_refused(release: str) -> None:
     async with simulated(release=release) as (sim, board):
         led, button = await board.gpio.pin(0, "out"), await board.gpio.pin(1, "in")

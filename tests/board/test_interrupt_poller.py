@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from pynq_async.board import interrupt_poller
+from pynq_async import concurrency
 from pynq_async.errors import (
     DeadlineExceeded,
     NotSupported,
@@ -148,8 +148,8 @@ async def test_polls_are_fast_at_first_and_slower_later(polled: Bench) -> None:
 
 
 async def test_a_new_waiter_is_looked_after_at_once(polled: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupt_poller, "_LONGEST_PAUSE", 60)
-    monkeypatch.setattr(interrupt_poller, "_FIRST_PAUSE", 60)
+    monkeypatch.setattr(concurrency, "_LONGEST_PAUSE", 60)
+    monkeypatch.setattr(concurrency, "_FIRST_PAUSE", 60)
 
     async with asyncio.TaskGroup() as group:
         patient = group.create_task(polled.pins["level/done"].wait(None))

@@ -271,6 +271,25 @@ async def test_waiting_in_vain_ends_with_the_last_value(sim: SimBoard, registers
     assert sim.counters.calls["mmio.read"] - before < 20, "polls must not flood the board"
 
 
+async def test_no_time_at_all_is_one_look(sim: SimBoard, registers: MMIO) -> None:
+    await registers.write(0, 5)
+    reads = sim.counters.calls["mmio.read"]
+
+    for timeout in (0, -1):
+        assert await registers.wait_for(0, 0xF, 5, timeout=timeout) == 5
+
+        with pytest.raises(DeadlineExceeded, match="it is 0x00000005"):
+            await registers.wait_for(0, 0xF, 6, timeout=timeout)
+
+    assert sim.counters.calls["mmio.read"] == reads + 4
+
+
+@pytest.mark.parametrize("timeout", [None, "1", float("nan")])
+async def test_a_time_is_a_number(registers: MMIO, timeout: Any) -> None:
+    with pytest.raises(Misuse, match="a timeout is a number of seconds, not"):
+        await registers.wait_for(0, 1, 0, timeout=timeout)
+
+
 @pytest.mark.parametrize(("mask", "value"), [(0, 0), (0x1, 0x2), (1 << 32, 0)])
 async def test_waiting_for_the_impossible_is_refused(registers: MMIO, mask: int, value: int) -> None:
     with pytest.raises(Misuse):
@@ -360,6 +379,26 @@ async def test_a_window_is_checked_before_each_access() -> None:
                 await access
 
         assert sim.memory.load(BASE) == 1
+
+
+async def test_writing_many_keeps_the_order_of_its_lane(sim: SimBoard, board: RemoteDevice) -> None:
+    window = board.mmio(BASE, 0x1000)
+    await window.read()
+    lane = window.lane()
+    seen: list[int] = []
+
+    def see(_: int, word: int) -> int:
+        seen.append(word)
+        return word
+
+    sim.on_write(BASE, see, 16)
+    sim.faults.delay("mmio.write", 0.002)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(lane.write_many({0: 1, 4: 2, 8: 3}))
+        group.create_task(lane.write(12, 4))
+
+    assert seen == [1, 2, 3, 4]
 
 
 async def test_lanes_of_a_window_overlap_and_each_keeps_its_order(sim: SimBoard, board: RemoteDevice) -> None:

@@ -10,8 +10,18 @@ import anyio
 import numpy as np
 import pytest
 
-from pynq_async import RemoteDevice
-from pynq_async.errors import BufferFreed, ConnectionLost, HardwareError, Misuse, NoBoardMemory, StaleHandle
+from pynq_async import RemoteDevice, Timeouts
+from pynq_async.errors import (
+    BoardError,
+    BoardRebooted,
+    BufferFreed,
+    ConnectionLost,
+    DesignReplaced,
+    HardwareError,
+    Misuse,
+    NoBoardMemory,
+    StaleHandle,
+)
 from pynq_async.sim import SimBoard
 
 from ..boards import simulated
@@ -212,3 +222,119 @@ async def test_a_guarded_register_is_not_written_for_a_buffer_of_a_restarted_ser
 
 def _check(board: RemoteDevice, buffer: object) -> Callable[[], None]:
     return lambda: board.check_buffer(buffer)
+
+
+async def test_hardware_of_a_server_that_is_gone_is_stopped_before_its_memory_is_given_out_again() -> None:
+    async with simulated() as (sim, board):
+        one, other = Hardware(sim), Hardware(sim)
+        lost = await board.allocate(64)
+        lost.pin(one.quiesce)
+        await sim.restart()
+        await board.exists_file("/proc/version")
+
+        async with board.allocate(64) as used:
+            assert one.stopped == 1
+            used.pin(other.quiesce)
+
+            async with board.allocate(64):
+                assert one.stopped == 1 and other.stopped == 0, "there is nothing to be stopped any more"
+
+
+async def test_a_restart_that_allocate_is_the_first_to_see() -> None:
+    async with simulated() as (sim, board):
+        hardware = Hardware(sim, HardwareError(board.name, "stuck; kick it"))
+        lost = await board.allocate(64)
+        unpin = lost.pin(hardware.quiesce)
+        await sim.restart()
+        words = f"^{board.name}: {lost._memory} was given to hardware before .*: stuck; kick it; load the design again"
+
+        with pytest.raises(HardwareError, match=words):
+            await board.allocate(64)
+
+        assert sim.counters.live_buffers == 0
+        unpin()
+
+        async with board.allocate(64):
+            assert hardware.stopped == 0
+
+
+@pytest.mark.parametrize("error", [DesignReplaced, BoardRebooted])
+async def test_hardware_that_is_not_there_any_more_keeps_no_memory(error: type[BoardError]) -> None:
+    async with simulated() as (sim, board):
+        lost = await board.allocate(64)
+        lost.pin(Hardware(sim, error(board.name, "gone")).quiesce)
+        await sim.restart()
+
+        async with board.allocate(64) as buffer:
+            buffer.pin(Hardware(sim, error(board.name, "gone")).quiesce)
+
+
+async def test_after_a_reboot_no_hardware_is_left_to_be_stopped() -> None:
+    async with simulated() as (sim, board):
+        lost = await board.allocate(64)
+        unpin = lost.pin(Hardware(sim, HardwareError(board.name, "stuck")).quiesce)
+        await sim.reboot()
+
+        async with board.allocate(64):
+            pass
+
+        unpin()
+
+
+async def test_allocation_waits_only_so_long_for_hardware() -> None:
+    async with simulated(timeouts=Timeouts(allocate=0.02)) as (sim, board):
+        lost = await board.allocate(64)
+        unpin = lost.pin(_for_ever)
+        await sim.restart()
+
+        with pytest.raises(HardwareError, match="no quiet within 0.02 s; load the design again"):
+            await board.allocate(64)
+
+        unpin()
+
+
+async def test_a_board_out_of_reach_is_closed_in_the_time_of_one_call() -> None:
+    async with simulated(timeouts=Timeouts(call=0.3, grace=0.05)) as (sim, board):
+        window = board.mmio(0xF800_0000)
+        turn = asyncio.Lock()
+
+        async def quiesce() -> None:
+            async with turn:
+                await window.write(0, 1)
+
+        for _ in range(6):
+            (await board.allocate(64)).pin(quiesce)
+
+        await window.write(0, 1)
+        await sim.freeze()
+        began = anyio.current_time()
+
+        with pytest.warns(RuntimeWarning, match=r"buffers stay allocated .*no answer in time"):
+            await board.aclose()
+
+        assert anyio.current_time() - began < 1.0
+        await sim.thaw()
+        await sim.restart()
+
+
+async def test_closing_stops_the_hardware_that_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pynq_async.board.pool._QUIESCE", 0.05)
+
+    async with simulated() as (sim, board):
+        stuck, fine = Hardware(sim, HardwareError(board.name, "stuck")), Hardware(sim)
+
+        buffers = [await board.allocate(64) for _ in range(3)]
+
+        for buffer, quiesce in zip(buffers, (stuck.quiesce, _for_ever, fine.quiesce), strict=True):
+            buffer.pin(quiesce)
+
+        with pytest.warns(RuntimeWarning, match=r"buffers stay allocated .* \(1\), .*stuck"):
+            await board.aclose()
+
+        assert fine.stopped == 1
+        assert sim.counters.live_buffers == 2
+        await sim.restart()
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()

@@ -151,7 +151,7 @@ class DmaChannel:
         flight = self._flight
 
         if flight is not None and not flight.landed:
-            flight.end = flight.end or HardwareError(self.board.name, f"{self}: {reason} before the transfer was done")
+            flight.end = flight.end or self._why_given_up(flight, reason)
             flight.release()
 
     def was_reset(self, reason: str) -> None:
@@ -295,6 +295,16 @@ class DmaChannel:
             flight.release()
 
         raise flight.end
+
+    def _why_given_up(self, flight: Flight, reason: str) -> BoardError:
+        try:
+            self.board.check_buffer(flight.part)
+        except StaleHandle as stale:
+            return stale
+        except BoardError:  # it is being freed, or the board closed
+            pass
+
+        return HardwareError(self.board.name, f"{self}: {reason} before the transfer was done")
 
     def _last(self) -> Flight:
         if self._flight is None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import SupportsIndex
 
 from ...board.interrupts import InterruptPin
-from ...concurrency import for_each
+from ...concurrency import deadline, for_each
 from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_gpio as regs
 from ..ip import DefaultIP, IpDescription
 from .gpio_port import Direction, Port, parameter
-from .watch import Waiter, Watch
+from .watch import ValueWaiter, Watch
 
 
 class Wires:
@@ -34,7 +34,8 @@ class Wires:
         return f"<{type(self).__name__} {self}, {self._port.direction}>"
 
     def __str__(self) -> str:
-        return f"{self._port.name}[{self._low}:{self._low + self.width}]"
+        high = f":{self._low + self.width}" if self.width > 1 else ""
+        return f"{self._port.name}[{self._low}{high}]"
 
     def __len__(self) -> int:
         return self.width
@@ -75,20 +76,21 @@ class Wires:
         """
         await self._port.setdirection(self._in_place, direction)
 
-    async def wait_for_value(self, value: SupportsIndex, timeout: float) -> None:
+    async def wait_for_value(self, value: SupportsIndex, timeout: float | None) -> None:
         """Wait until the wires read as `value`; returns at once if they do.
 
         By interrupt where the design has one, else by polling, every 50 ms in the end. A value that comes and goes
-        between two looks is not seen. Raises `DeadlineExceeded` after `timeout` seconds.
+        between two looks is not seen. Raises `DeadlineExceeded` after `timeout` seconds; with 0 it looks once, with
+        None it waits for ever.
         """
         wanted = self._value(value)
         await self._wait(lambda seen: seen == wanted, f"become {wanted:#b}", timeout)
 
-    async def wait_for_change(self, timeout: float, since: SupportsIndex | None = None) -> int:
+    async def wait_for_change(self, timeout: float | None, since: SupportsIndex | None = None) -> int:
         """Wait until the wires read otherwise than `since`, or than they do at first without it; returns the new value.
 
         To miss no value that lasts, pass what was returned before: `value = await wires.wait_for_change(9, value)`.
-        Raises `DeadlineExceeded` after `timeout` seconds.
+        `timeout` is as in `wait_for_value`.
         """
         known = None if since is None else self._value(since)
 
@@ -113,15 +115,19 @@ class Wires:
             raise Misuse(self._port.board, f"{self}: {value!r} is no integer") from None
 
         if not 0 <= number <= self._all:
-            raise OutOfRange(self._port.board, f"{self}: {number:#x} does not fit into {self.width} bits")
+            bits = "1 bit" if self.width == 1 else f"{self.width} bits"
+            raise OutOfRange(self._port.board, f"{self}: {number:#x} does not fit into {bits}")
 
         return number
 
-    async def _wait(self, holds: Callable[[int], bool], what: str, timeout: float) -> int:
+    async def _wait(self, holds: Callable[[int], bool], what: str, timeout: float | None) -> int:
         if self._in_place & self._port.outputs:
             raise Misuse(self._port.board, f"{self} has outputs among its wires: only inputs can be waited for")
 
-        waiter = Waiter(self._port.number, lambda word: holds(self._own(word)))
+        if timeout is not None:
+            deadline(self._port.board, timeout)
+
+        waiter = ValueWaiter(self._port.number, lambda word: holds(self._own(word)))
         await self._port.listen(self._in_place)
 
         if not await self._watch.wait(waiter, timeout):
@@ -155,9 +161,8 @@ class Channel(Wires):
             picked = range(0)
 
         wires = range(picked, picked + 1) if isinstance(picked, int) else picked
-        beyond = isinstance(index, slice) and any(
-            end is not None and end > self.width for end in (index.start, index.stop)
-        )
+        ends = (index.start, index.stop) if wires and isinstance(index, slice) else ()
+        beyond = any(end is not None and end > self.width for end in ends)
 
         if not wires or wires.step != 1 or beyond:
             raise OutOfRange(
@@ -184,8 +189,10 @@ class AxiGPIO(DefaultIP):
         await leds.channel1[0:2].on()
         await buttons.channel1[0].wait_for_value(1, timeout=5)
 
-    Width and direction of a channel are what the design says. Outputs that another program writes as well are not
-    followed: a write of some wires leaves the others as this driver knows them.
+    Width and direction of a channel are what the design says. The driver keeps what it wrote and which interrupts it
+    enabled, and does not follow anyone else: a write of some wires sets the others back to what it knows, and who else
+    acknowledges an interrupt takes it away. So drive and wait through one `Overlay`: a second one of the same design is
+    someone else, in the same program too.
 
     Attributes:
         channel1: the first channel.

@@ -8,7 +8,7 @@ from typing import SupportsIndex
 
 import anyio
 
-from ...concurrency import to_the_end
+from ...concurrency import acquired, deadline, to_the_end
 from ...errors import BoardError, DeadlineExceeded, HardwareError, Misuse, OutOfRange
 from ...hardware import axi_iic as regs
 from ..ip import DefaultIP, IpDescription
@@ -48,8 +48,9 @@ class AxiIIC(DefaultIP):
     async def send(self, address: SupportsIndex, data: Iterable[int], *, timeout: float = 1.0) -> None:
         """Write one or more bytes to the device at a 7-bit address.
 
-        `timeout` is for each step: until the bus is free, and while nothing moves. Raises `Misuse` before anything is
-        sent, `HardwareError` when the device does not acknowledge or another master interferes, `DeadlineExceeded`.
+        `timeout` is for each step, once it is this call's turn among those of our tasks: until the bus is free, and
+        while nothing moves. Raises `Misuse` before anything is sent, `HardwareError` when the device does not
+        acknowledge or another master interferes, `DeadlineExceeded`.
         """
         head, content = self._head(address), self._bytes(data)
         program = [regs.START | head, *content[:-1], regs.STOP | content[-1]]
@@ -99,9 +100,19 @@ class AxiIIC(DefaultIP):
             return await self._take(count, head, timeout, written=True)
 
     async def wait(self, timeout: float = 1.0) -> None:
-        """Wait until the bus is free; raises `DeadlineExceeded`."""
-        async with self._bus:
-            await self._until_free(timeout)
+        """Wait until our other tasks have had their turn and the bus is free; with 0 it looks once.
+
+        Raises `DeadlineExceeded` after `timeout` seconds. Transactions of other tasks may begin meanwhile.
+        """
+        end = deadline(self.board.name, timeout)
+
+        if not await acquired(self._bus, timeout):
+            raise DeadlineExceeded(
+                self.board.name, f"{self.name}: another task still uses the bus after {max(timeout, 0):g} s"
+            )
+
+        self._bus.release()
+        await self._until_free(end, timeout)
 
     async def reset(self) -> None:
         """Reset the core: it lets go of the bus, and its outputs (`GPO`) and timing are as the design says again."""
@@ -134,8 +145,10 @@ class AxiIIC(DefaultIP):
     @asynccontextmanager
     async def _transaction(self, timeout: float) -> AsyncIterator[None]:
         """Have the bus, which must be free; after an error leave it so."""
+        deadline(self.board.name, timeout)
+
         async with self._bus:
-            if not await self._until_free(timeout) & regs.RX_EMPTY:
+            if not await self._until_free(anyio.current_time() + timeout, timeout) & regs.RX_EMPTY:
                 self._is_set_up = False  # something is left of what another program did
 
             try:
@@ -205,7 +218,7 @@ class AxiIIC(DefaultIP):
 
         while True:
             status = await self._poll(
-                regs.SR, lambda status: holds(status) or not status & regs.BUS_BUSY, end - anyio.current_time(), head
+                regs.SR, lambda status: holds(status) or not status & regs.BUS_BUSY, end, timeout, head
             )
 
             if holds(status):
@@ -217,14 +230,18 @@ class AxiIIC(DefaultIP):
     async def _until_held(self, head: int, timeout: float) -> None:
         """Wait until the core holds the bus for want of something to send, all that was sent being acknowledged."""
         ends = regs.TRANSMIT_EMPTY | regs.TRANSMIT_ERROR | regs.ARBITRATION_LOST
-        self._judge(await self._poll(regs.ISR, lambda events: bool(events & ends), timeout, head), head)
+        end = anyio.current_time() + timeout
+        self._judge(await self._poll(regs.ISR, lambda events: bool(events & ends), end, timeout, head), head)
 
-    async def _until_free(self, timeout: float) -> int:
-        return await self._poll(regs.SR, lambda status: not status & regs.BUS_BUSY, timeout)
+    async def _until_free(self, end: float, timeout: float) -> int:
+        return await self._poll(regs.SR, lambda status: not status & regs.BUS_BUSY, end, timeout)
 
-    async def _poll(self, offset: int, holds: Callable[[int], bool], timeout: float, head: int | None = None) -> int:
+    async def _poll(
+        self, offset: int, holds: Callable[[int], bool], end: float, timeout: float, head: int | None = None
+    ) -> int:
+        """Poll a register until the time `end`, which began `timeout` seconds earlier."""
         await self._ready()
-        word = await self.mmio.poll(offset, holds, timeout)
+        word = await self.mmio.poll(offset, holds, end - anyio.current_time())
 
         if word is not None and holds(word):
             return word

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 
 from ...board.interrupts import InterruptPin
+from ...concurrency import deadline
 from ...errors import DeadlineExceeded, Misuse, NotInDesign, OutOfRange
 from ...hardware import axi_timer as regs
 from ..ip import DefaultIP, IpDescription
 from .timer_counter import Counter
-from .watch import Waiter, Watch
+from .watch import ValueWaiter, Watch
 
 _PWM = regs.PWMA | regs.GENT | regs.ARHT | regs.UDT
 
@@ -74,13 +75,17 @@ class Timer:
         """Stop counting; the counter keeps its value."""
         await self._counter.stop()
 
-    async def wait(self, timeout: float) -> None:
+    async def wait(self, timeout: float | None) -> None:
         """Wait until the timer has expired, or captured, since it was started or last waited for.
 
         By interrupt where the design has one, else by polling. Several tasks that wait at once all get the same event,
-        and several events before a wait count as one. Raises `DeadlineExceeded` after `timeout` seconds.
+        and several events before a wait count as one. Raises `DeadlineExceeded` after `timeout` seconds; with 0 it
+        looks once, with None it waits for ever.
         """
-        if not await self._watch.wait(Waiter(self._counter.index, bool), timeout):
+        if timeout is not None:
+            deadline(self._ip.board.name, timeout)
+
+        if not await self._watch.wait(ValueWaiter(self._counter.index, bool), timeout):
             raise DeadlineExceeded(self._ip.board.name, f"{self} did not expire in {timeout:g} s; was it started?")
 
         self._counter.expired = False
@@ -96,6 +101,9 @@ class AxiTimer(DefaultIP):
         await timer.timer0.start(0.5)
         await timer.timer0.wait(timeout=1)
         await timer.pwm(period=20e-3, duty=0.075)
+
+    The driver keeps what it told the timers, and an expiry is for those who wait through it. So use a timer through one
+    `Overlay`: a second one of the same design takes its expiries away, in the same program too.
 
     Attributes:
         timer0: the first timer.

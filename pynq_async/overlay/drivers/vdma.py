@@ -31,13 +31,13 @@ class S2MMChannel(VdmaChannel):
         The hardware goes on with another frame store meanwhile and does not touch this one; frames that come while
         nobody reads are dropped. Frames of another size, or with an error flagged since the last one, are skipped.
         Raises `Misuse` when the channel is not started, `HardwareError` when the channel halts or only such frames
-        come, `DeadlineExceeded` when none comes in `timeout` seconds.
+        come, `DeadlineExceeded` when none comes in `timeout` seconds, in which other tasks may take theirs.
         """
         mode = self._running_mode()
 
-        async with self._busy:
+        async with self._one_frame(timeout) as end:
             frames = self._frames
-            taken = frames[await self._capture(timeout)]
+            taken = frames[await self._capture(end, timeout)]
 
             try:
                 await taken.sync_from_device()
@@ -48,9 +48,8 @@ class S2MMChannel(VdmaChannel):
 
         return lines.reshape(mode.shape)
 
-    async def _capture(self, timeout: float) -> int:
+    async def _capture(self, end: float, timeout: float) -> int:
         """Send the hardware to the other store once a good frame is in this one; the store that holds it."""
-        end = anyio.current_time() + timeout
         errors = 0
 
         while anyio.current_time() < end:
@@ -140,12 +139,12 @@ class MM2SChannel(VdmaChannel):
                 f"{self} shows frames of shape {mode.shape} and uint8, not {picture.shape} and {picture.dtype}",
             )
 
-        async with self._busy:
+        async with self._one_frame(timeout) as end:
             if not self._settled:
                 await self._find_store()
                 self._settled = True
 
-            if await self._arrived(anyio.current_time() + timeout) is None:
+            if await self._arrived(end) is None:
                 raise DeadlineExceeded(
                     self.board.name,
                     f"{self}: the last frame is not on display after {timeout:g} s; does anything take the stream?",

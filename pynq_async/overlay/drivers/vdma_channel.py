@@ -1,8 +1,8 @@
 """One direction of an AXI VDMA: its mode, its frame stores, starting and stopping."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...board.device import RemoteDevice
 from ...board.mmio import MMIO
-from ...concurrency import to_the_end
+from ...concurrency import acquired, deadline, to_the_end
 from ...errors import (
     BoardError,
     BoardRebooted,
@@ -161,8 +161,10 @@ class VdmaChannel:
             )
 
         async with self._turn:
-            if self._frames:
+            if self._started:
                 return
+
+            await to_the_end(self._release())  # frame stores of a server that is gone
 
             try:
                 for _ in range(_STORES):
@@ -194,6 +196,21 @@ class VdmaChannel:
     async def running(self) -> bool:
         """Whether the hardware runs; one read of VDMASR."""
         return not await self._mmio.read(self.registers.status) & regs.HALTED
+
+    @asynccontextmanager
+    async def _one_frame(self, timeout: float) -> AsyncIterator[float]:
+        """Be the one task that moves a frame; yields when the time for it is over."""
+        end = deadline(self.board.name, timeout)
+
+        if not await acquired(self._busy, timeout):
+            raise DeadlineExceeded(
+                self.board.name, f"{self}: another task still reads or writes a frame after {max(timeout, 0):g} s"
+            )
+
+        try:
+            yield end
+        finally:
+            self._busy.release()
 
     async def _prepare(self) -> None:
         """Bring to the board what is in the frame stores at first."""
@@ -258,17 +275,21 @@ class VdmaChannel:
         mode = self._given_mode()
 
         if not self._started:
+            self._check_frames()
             raise Misuse(self.board.name, f"{self} is not started; await start() first")
 
         return mode
 
-    def _check(self) -> None:
-        """Raise when the frame stores are not there any more."""
-        if not self._started:
-            raise HardwareError(self.board.name, f"{self} was stopped")
-
+    def _check_frames(self) -> None:
         for frame in self._frames:
             self.board.check_buffer(frame)
+
+    def _check(self) -> None:
+        """Raise when the frame stores are not there any more."""
+        self._check_frames()
+
+        if not self._started:
+            raise HardwareError(self.board.name, f"{self} was stopped")
 
     async def _status(self) -> int:
         """Read VDMASR; raises `HardwareError` when the channel has halted."""

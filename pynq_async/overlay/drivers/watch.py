@@ -1,38 +1,43 @@
 """Waiting for what an IP's registers show, by its interrupt where there is one."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import anyio
 
 from ...board.interrupts import InterruptPin
+from ...concurrency import Pauses, Turns, Waiter
 from ...errors import NotSupported, OutcomeUnknown
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 Look = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 Arm = Callable[[Collection[int]], Awaitable[bool]]
 
 
-class Waiter:
-    """One task's wait until the value called `key` is as it wants it; `value` is what was seen last."""
+class ValueWaiter(Waiter):
+    """One task's wait until the value called `key` is as it wants it.
+
+    Attributes:
+        value: what was seen last.
+        held: whether it was as wanted.
+        once: whether one look is all there is time for.
+    """
 
     def __init__(self, key: int, holds: Callable[[int], bool]) -> None:
+        super().__init__()
         self.key = key
         self.value: int | None = None
-        self.done = False
-        self.woken = asyncio.Event()
+        self.held = False
+        self.once = False
         self._holds = holds
 
     def see(self, value: int) -> None:
         """Take note of a value."""
         if not self.done:
             self.value = value
-            self.done = self._holds(value)
+            self.held = self._holds(value)
 
-        if self.done:
-            self.woken.set()
+            if self.held or self.once:
+                self.end()
 
 
 class Watch:
@@ -53,57 +58,40 @@ class Watch:
         self._look = look
         self._arm = arm
         self._pin = pin
-        self._waiters: list[Waiter] = []
-        self._leading = False
+        self._turns = Turns(self._round)
         self._look_again = False
         self._resting: anyio.CancelScope | None = None
-        self._pause = _FIRST_PAUSE
+        self._pauses = Pauses()
 
-    async def wait(self, waiter: Waiter, timeout: float) -> bool:
-        """Wait until `waiter` is done; returns whether it is before `timeout` seconds are over."""
-        with anyio.move_on_after(timeout):
-            await self._until_done(waiter)
+    async def wait(self, waiter: ValueWaiter, timeout: float | None) -> bool:
+        """Wait for what `waiter` wants; returns whether it was seen before `timeout` seconds are over.
 
-        return waiter.done
-
-    async def _until_done(self, waiter: Waiter) -> None:
-        self._waiters.append(waiter)
+        With 0 it looks once; with None there is no end.
+        """
+        waiter.once = timeout is not None and timeout <= 0
         self._look_again = True
-        self._pause = _FIRST_PAUSE
+        self._pauses.restart()
 
         if self._resting is not None:
             self._resting.cancel()
 
-        try:
-            while not waiter.done:
-                if self._leading:
-                    waiter.woken.clear()
-                    await waiter.woken.wait()
-                else:
-                    await self._lead(waiter)
-        finally:
-            self._waiters.remove(waiter)
+        with anyio.move_on_after(None if waiter.once else timeout):
+            await self._turns.until_done(waiter)
 
-            if self._waiters and not self._leading:
-                self._waiters[0].woken.set()
+        return waiter.held
 
-    async def _lead(self, waiter: Waiter) -> None:
-        self._leading = True
+    async def _round(self, leader: ValueWaiter) -> None:
+        """Look for all, and rest until there may be something new unless the one who looks has what it wants."""
+        self._look_again = False
+        present = list(self._turns.waiting)  # who comes during the look is not content with what it shows
+        keys = {each.key for each in present}
+        values = await self._look(keys)
 
-        try:
-            while not waiter.done:
-                self._look_again = False
-                present = list(self._waiters)  # who comes during the look is not content with what it shows
-                keys = {each.key for each in present}
-                values = await self._look(keys)
+        for each in present:
+            each.see(values[each.key])
 
-                for each in present:
-                    each.see(values[each.key])
-
-                if not waiter.done and not await self._armed(keys):
-                    await self._rest()
-        finally:
-            self._leading = False
+        if not leader.done and not await self._armed(keys):
+            await self._rest()
 
     async def _armed(self, keys: Collection[int]) -> bool:
         """Enable the interrupt where there is one, once it is listened to; returns whether it was not before."""
@@ -131,5 +119,4 @@ class Watch:
             with contextlib.suppress(OutcomeUnknown):
                 await self._pin.wait(timeout=None)
         else:
-            await anyio.sleep(self._pause)
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            await anyio.sleep(self._pauses.next())

@@ -114,7 +114,7 @@ async def test_outputs_are_written_whole_and_in_part() -> None:
         await leds.off()
         await leds.on()
         assert output(1) == 0b1111
-        assert [str(wire) for wire in here.gpio] == [f"gpio.channel1[{index}:{index + 1}]" for index in range(4)]
+        assert [str(wire) for wire in here.gpio] == [f"gpio.channel1[{index}]" for index in range(4)]
 
 
 async def test_a_write_is_one_call_and_keeps_what_was_there_before() -> None:
@@ -182,7 +182,7 @@ async def test_what_cannot_be_right_is_refused_before_anything_is_sent() -> None
             with pytest.raises(error, match=words):
                 await act()
 
-        for index in (4, -5, slice(0, 5), slice(2, 2), slice(0, 4, 2), slice(3, 1), "x", None):
+        for index in (4, -5, slice(0, 5), slice(2, 2), slice(0, 4, 2), slice(3, 1), slice(0, "a"), "x", None):
             with pytest.raises(OutOfRange, match="gpio.channel1 has wires 0 to 3, one or in a row, not"):
                 leds[index]  # type: ignore[index]
 
@@ -464,3 +464,42 @@ async def test_where_the_board_cannot_wait_for_the_pin_it_is_polled() -> None:
         group.create_task(here.gpio.channel1.wait_for_value(1, timeout=5))
         await here.waited()
         here.model.set_input(1, 1)
+
+
+async def test_no_time_at_all_is_one_look(buttons: Bench) -> None:
+    buttons.model.set_input(1, 5)
+
+    async with asyncio.TaskGroup() as group:
+        other = group.create_task(buttons.gpio.channel1.wait_for_value(6, 5))
+        await buttons.waited()
+
+        for _ in range(2):
+            await buttons.gpio.channel1.wait_for_value(5, 0)
+            assert await buttons.gpio.channel1.wait_for_change(0, since=4) == 5
+
+            for attempt in (buttons.gpio.channel1.wait_for_value(4, 0), buttons.gpio.channel2.wait_for_value(1, 0)):
+                with pytest.raises(DeadlineExceeded, match=r"in 0 s; it is 0b"):
+                    await attempt
+
+        buttons.model.set_input(1, 6)
+        await other
+
+
+async def test_a_wait_may_be_for_ever_and_its_time_is_a_number_otherwise(buttons: Bench) -> None:
+    async with asyncio.TaskGroup() as group:
+        waits = group.create_task(buttons.gpio.channel1.wait_for_value(5, None))
+        await buttons.waited()
+        buttons.model.set_input(1, 5)
+        await waits
+
+    with pytest.raises(Misuse, match="a timeout is a number of seconds, not 'soon'"):
+        await buttons.gpio.channel1.wait_for_value(5, cast("Any", "soon"))
+
+
+async def test_one_wire_is_shown_as_one() -> None:
+    async with bench(BUTTONS) as here:
+        wire = here.gpio.channel1[1]
+        assert str(wire) == "gpio.channel1[1]" and str(here.gpio.channel1[1:3]) == "gpio.channel1[1:3]"
+
+        with pytest.raises(OutOfRange, match=r"gpio\.channel1\[1\]: 0x2 does not fit into 1 bit$"):
+            await wire.wait_for_value(2, 1)

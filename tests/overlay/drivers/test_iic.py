@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -281,3 +282,56 @@ async def test_lost_and_slow_calls_are_errors_or_waited_for_and_the_bus_is_usabl
         await iic.send(MEMORY, [0x40, 99])
         assert memory.content[0x40] == 99
         assert await iic.transfer(MEMORY, [0x40], 2) == bytes([99, 0x41])
+
+
+async def test_the_time_of_a_wait_includes_our_other_tasks() -> None:
+    """And it is said that it was a task of ours, not the bus, that was waited for."""
+    async with bus() as (sim, iic, _):
+        await iic.receive(MEMORY, 1)
+        sim.faults.delay("mmio.read", 0.2)
+
+        async with asyncio.TaskGroup() as group:
+            reads = sim.counters.calls["mmio.read"]
+            long = group.create_task(iic.receive(MEMORY, 1))
+            await begun(sim, "mmio.read", reads + 1)
+
+            for seconds in (0.02, 0):
+                with pytest.raises(DeadlineExceeded, match=r"iic: another task still uses the bus after 0"):
+                    async with asyncio.timeout(0.1):
+                        await iic.wait(seconds)
+
+            sim.faults.clear()
+            await long
+
+        await iic.wait(0)
+
+
+async def test_who_waits_for_another_master_holds_nobody_up() -> None:
+    async with bus() as (sim, iic, _):
+        await iic.wait()
+        model(sim).occupy(True)
+        reads = sim.counters.calls["mmio.read"]
+
+        async with asyncio.TaskGroup() as group:
+            patient = group.create_task(iic.wait(30))
+            await begun(sim, "mmio.read", reads + 2)
+
+            for attempt in (iic.wait(0.02), iic.wait(0), iic.send(MEMORY, [1], timeout=0.02)):
+                with pytest.raises(DeadlineExceeded, match="iic: the bus is not free after 0"):
+                    async with asyncio.timeout(5):
+                        await attempt
+
+            model(sim).occupy(False)
+            await patient
+
+
+@pytest.mark.parametrize("timeout", [None, "1", float("nan")])
+async def test_a_time_is_a_number(timeout: Any) -> None:
+    async with bus() as (sim, iic, _):
+        calls = sum(sim.counters.calls.values())
+
+        for attempt in (iic.wait(timeout), iic.send(MEMORY, [1], timeout=timeout)):
+            with pytest.raises(Misuse, match="a timeout is a number of seconds, not"):
+                await attempt
+
+        assert sum(sim.counters.calls.values()) == calls

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -370,3 +370,22 @@ async def test_where_the_board_cannot_wait_for_the_pin_it_is_polled() -> None:
         group.create_task(here.timer.timer0.wait(timeout=5))
         await here.waited()
         here.model.advance(2)
+
+
+async def test_no_time_at_all_is_one_look(here: Bench) -> None:
+    timer = here.timer.timer0
+    await timer.start(ticks=10)
+    here.model.advance(1)
+    await timer.wait(0)
+
+    with pytest.raises(DeadlineExceeded):
+        await timer.wait(0)
+
+
+async def test_a_wait_may_be_for_ever_and_its_time_is_a_number_otherwise(here: Bench) -> None:
+    await here.timer.timer0.start(ticks=10)
+    here.model.advance(1)
+    await here.timer.timer0.wait(None)
+
+    with pytest.raises(Misuse, match="a timeout is a number of seconds, not 'soon'"):
+        await here.timer.timer0.wait(cast("Any", "soon"))

@@ -1,12 +1,14 @@
 """The driver of the AXI VDMA against its model."""
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pynq_async.errors import (
     DeadlineExceeded,
+    Misuse,
 )
 from pynq_async.overlay import VideoMode
 from tests.boards import begun
@@ -121,3 +123,30 @@ async def test_what_is_displayed_can_be_captured() -> None:
             async with asyncio.timeout(5):
                 while not np.array_equal(await camera.readframe(), picture):
                     pass
+
+
+async def test_a_time_includes_waiting_for_another_task() -> None:
+    async with vdma() as (_, _, driver):
+        channel = driver.readchannel
+        channel.mode = driver.writechannel.mode = COLOUR
+
+        async with channel as camera, asyncio.TaskGroup() as group:
+            waiting = group.create_task(camera.readframe(30))
+            await asyncio.sleep(0)
+
+            with pytest.raises(DeadlineExceeded, match=r"readchannel: another task still reads or writes a frame"):
+                async with asyncio.timeout(5):
+                    await camera.readframe(0.02)
+
+            waiting.cancel()
+
+
+@pytest.mark.parametrize("timeout", [None, "1"])
+async def test_a_time_is_a_number(timeout: Any) -> None:
+    async with vdma() as (_, _, driver):
+        driver.readchannel.mode = driver.writechannel.mode = COLOUR
+
+        async with driver.readchannel as camera, driver.writechannel as display:
+            for attempt in (camera.readframe(timeout), display.writeframe(display.newframe(), timeout)):
+                with pytest.raises(Misuse, match="a timeout is a number of seconds, not"):
+                    await attempt

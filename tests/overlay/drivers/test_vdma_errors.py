@@ -297,3 +297,29 @@ async def test_lost_and_slow_calls_are_errors_or_waited_for_and_the_channel_is_u
         assert (frame == frame.flat[0]).all()
         await channel.stop()
         assert not model(sim).s2mm.running
+
+
+async def test_memory_is_not_given_out_again_while_a_channel_may_write_to_it() -> None:
+    async with vdma() as (sim, board, driver):
+        channel = driver.readchannel
+        channel.mode = COLOUR
+        Camera(sim)
+        await channel.start()
+        await channel.readframe()
+        at = {frame.physical_address for frame in channel._frames}
+        await sim.restart()
+
+        async with board.allocate(384, "u1") as data, board.allocate(384, "u1") as more:
+            assert {data.physical_address, more.physical_address} == at
+            assert not await channel.running()
+
+            with pytest.raises(StaleHandle):
+                await channel.readframe()
+
+            for buffer in (data, more):
+                await buffer.sync_from_device()
+                assert not buffer.any()
+
+        await channel.start()
+        assert (await channel.readframe()).shape == (8, 16, 3)
+        await channel.stop()
