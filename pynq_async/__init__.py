@@ -10,7 +10,7 @@ from .board.loaded import Loaded
 from .board.mmio import MMIO
 from .board.sensors import Reading, Sensors
 from .config import Address, Limits, Timeouts
-from .farm import BoardFarm, Results
+from .farm import BoardFarm, BoardSpec, Health, MapResult, Results
 from .overlay import DefaultHierarchy, DefaultIP, Overlay
 from .progress import Progress
 
@@ -19,6 +19,7 @@ __all__ = [
     "Address",
     "Bitstream",
     "BoardFarm",
+    "BoardSpec",
     "Buffer",
     "Clocks",
     "DefaultHierarchy",
@@ -26,10 +27,12 @@ __all__ = [
     "Design",
     "Gpio",
     "GpioPin",
+    "Health",
     "InterruptPin",
     "Interrupts",
     "Limits",
     "Loaded",
+    "MapResult",
     "Overlay",
     "Progress",
     "Reading",

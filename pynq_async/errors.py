@@ -7,6 +7,7 @@
     ├── BitstreamError (ValueError)         a bitstream file that cannot be used
     │   ├── BitstreamNotFound (FileNotFoundError)   there is no such file
     │   └── DesignError                     a hardware description that cannot be used
+    ├── LeaseTimeout (TimeoutError)         no board became free in time
     ├── FarmError                           some boards of a farm failed; says which
     ├── SimulationError                     a simulated board could not be started or used
     └── BoardError                          what one board did; begins with its name
@@ -87,6 +88,10 @@ class FarmError(PynqError):
         super().__init__(f"{len(failures)} of {len(failures) + len(results)} boards failed:{lines}")
         self.failures = dict(failures)
         self.results = dict(results)
+
+
+class LeaseTimeout(PynqError, TimeoutError):
+    """No board that fits became free in time."""
 
 
 class SimulationError(PynqError):

@@ -29,6 +29,7 @@ from .loaded import Loaded
 from .mmio import MMIO
 from .opening import Opening
 from .parts import Parts
+from .pool import MemoryPool
 from .sensors import Sensors
 from .shutdown import stop_shutdown_managers
 
@@ -158,17 +159,17 @@ class RemoteDevice:
         """The interrupts of the programmable logic."""
         return self._open_parts.interrupts
 
+    @property
+    def memory(self) -> MemoryPool:
+        """The contiguous memory: what is allocated through this object (`live`), and freeing it (`free_all`)."""
+        return self._open_parts.pool
+
     async def exists_file(self, path: str) -> bool:
         """Whether the board has a file or folder at `path`, absolute and normalised."""
         return await self._here.files.exists(path)
 
     async def read_file(
-        self,
-        path: str,
-        *,
-        unsafe: bool = False,
-        max_bytes: int | None = None,
-        progress: ProgressCallback | None = None,
+        self, path: str, *, unsafe: bool = False, max_bytes: int | None = None, progress: ProgressCallback | None = None
     ) -> bytes:
         """The content of a file on the board, read as root.
 

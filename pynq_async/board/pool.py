@@ -137,6 +137,50 @@ class MemoryPool:
         if own.id in failures:
             raise failures[own.id]
 
+    @property
+    def live(self) -> frozenset[BoardMemory]:
+        """What is allocated and not freed; each says by `str` what it is."""
+        return frozenset(memory for memory in self._live if not memory.freed)
+
+    async def free_all(self, *, keep: Collection[BoardMemory] = ()) -> list[str]:
+        """Stop hardware that uses memory and free all that is allocated but for `keep`; returns what it was.
+
+        Waits for transfers under way. Raises what stopping the hardware raised, with that memory left allocated.
+        """
+        return await to_the_end(self._free_all(keep))
+
+    async def _free_all(self, keep: Collection[BoardMemory]) -> list[str]:
+        live = sorted(self.live.difference(keep), key=lambda memory: memory.physical_address)
+        running: dict[BoardMemory, BoardError] = {}
+
+        async def stop(memory: BoardMemory) -> None:
+            try:
+                await memory.quiesce()
+            except StaleHandle:
+                pass  # its server is gone, and the memory with it
+            except BoardError as error:
+                running[memory] = error
+
+        await _all_at_once(live, stop)
+        live = [memory for memory in live if memory not in running]
+
+        for memory in live:
+            memory.abandon()
+
+        for memory in live:
+            await memory.retire()
+
+        failures = list(running.values())
+
+        if self._discarded:
+            async with self.connection.arbiter.buffers.alone():
+                failures += (await to_the_end(self._free_discarded())).values()
+
+        for failure in failures:
+            raise failure
+
+        return [str(memory) for memory in live]
+
     async def quiesce(self) -> None:
         """Stop the hardware that uses memory of this board, while registers can still be reached.
 

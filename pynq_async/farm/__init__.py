@@ -1,6 +1,42 @@
 """Many boards at once."""
 
+from .barrier import Barrier
+from .events import (
+    BoardJoined,
+    BoardLeased,
+    BoardLoaded,
+    BoardLost,
+    BoardProgress,
+    BoardReturned,
+    Events,
+    FarmEvent,
+)
 from .farm import BoardFarm
+from .health import Health
+from .jobs import MapResult
+from .lease import Lease
+from .mapping import FarmMap
 from .results import Results
+from .spec import BoardSpec
+from .statistics import BoardStatistics, FarmStatistics
 
-__all__ = ["BoardFarm", "Results"]
+__all__ = [
+    "Barrier",
+    "BoardFarm",
+    "BoardJoined",
+    "BoardLeased",
+    "BoardLoaded",
+    "BoardLost",
+    "BoardProgress",
+    "BoardReturned",
+    "BoardSpec",
+    "BoardStatistics",
+    "Events",
+    "FarmEvent",
+    "FarmMap",
+    "FarmStatistics",
+    "Health",
+    "Lease",
+    "MapResult",
+    "Results",
+]

@@ -1,66 +1,91 @@
-"""A farm: boards opened together, programmed together, asked together."""
+"""A farm: boards opened together, programmed together, asked together, and lent to whoever needs one."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar
-
-import anyio
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 from ..bitstream import Bitstream, load_bitstream, load_design
 from ..board.device import RemoteDevice
 from ..board.loaded import Loaded
+from ..concurrency import to_the_end
 from ..config import Address, Limits, Timeouts
-from ..errors import FarmError, InvalidArgument, NotOpen
-from ..progress import ProgressCallback
-from .results import Results
+from ..errors import BoardError, InvalidArgument, NotOpen
+from ..progress import Progress, ProgressCallback
+from .barrier import Barrier, Meeting
+from .events import BoardLoaded, BoardProgress
+from .health import Health, board_failure
+from .lending import Lending
+from .open_farm import OpenFarm, check_distinct, host_locks
+from .results import Results, farm_error
+from .spec import Boards, board_specs
+from .together import together
 
 T = TypeVar("T")
+Require: TypeAlias = Literal["all", "any"] | int
 
 
-class BoardFarm(Mapping[str, RemoteDevice]):
+class BoardFarm(Lending, Mapping[str, RemoteDevice]):
     """Boards by name, opened at once and closed at once.
 
-    Every method works on all boards, or on those named with `to`, at the same time. When some fail, the others still
-    run to their end; then a `FarmError` names each failed board, unless `check=False` asks to have the failures in the
-    results instead.
+    `run` and `download` work on all boards, or on those named with `to`, at the same time, whoever holds them. When
+    some fail, the others still run to their end; then a `FarmError` names each failed board, unless `check=False` asks
+    to have the failures in the results instead. `lease` lends boards, and `map` takes whichever are free.
 
         async with BoardFarm(["192.168.2.99", "192.168.2.100"]) as farm:
             await farm.download("base.bit")
-            temperatures = await farm.run(read_temperature)
+
+            async with farm.lease(model="ZCU104") as board:
+                ...
+
+            async with farm.map(process, images) as results:
+                async for result in results:
+                    ...
+
+    As a mapping it has the boards that were opened; `absent` has those that do not answer. Each board is asked now and
+    then whether it is there: one that does not answer is lent to nobody, and its work is done elsewhere, until it does.
+    One that did not answer at the beginning is added when it does.
 
     Args:
-        boards: an address, several, or a mapping of names to addresses.
+        boards: an address, several, a mapping of names to addresses, or `BoardSpec`s.
+        require: how many boards must answer when the farm is opened: "all", "any" (one at least), or a number.
+        health: how often boards are asked, and how long an answer may take.
+        exclusive: whether what is lent is locked for other processes of this host, as far as they ask for it too.
         timeouts, limits: for every board.
     """
 
     def __init__(
         self,
-        boards: str | Address | Iterable[str | Address] | Mapping[str, str | Address],
+        boards: Boards,
         *,
+        require: Require = "all",
+        health: Health | None = None,
+        exclusive: bool = False,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self._boards: dict[str, RemoteDevice] = {}
+        self._specs = board_specs(boards)
+        self._required = _required(require, len(self._specs))
+        self._health = health or Health()
+        self._exclusive = exclusive
+        self._devices = {name: spec.device(timeouts, limits) for name, spec in self._specs.items()}
+        self._boards = dict(self._devices)
+        self._open_farm: OpenFarm | None = None
         self._opened = False
-        boards = [boards] if isinstance(boards, str | Address) else boards
-        named = boards.items() if isinstance(boards, Mapping) else ((None, address) for address in boards)
-
-        for name, address in named:
-            board = RemoteDevice(address, name=name, timeouts=timeouts, limits=limits)
-
-            if board.name in self._boards:
-                raise InvalidArgument(f"the farm has two boards called {board.name}")
-
-            self._boards[board.name] = board
-
-        if not self._boards:
-            raise InvalidArgument("a farm has at least one board")
 
     @classmethod
-    def from_env(cls, *, timeouts: Timeouts | None = None, limits: Limits | None = None) -> "BoardFarm":
+    def from_env(
+        cls,
+        *,
+        require: Require = "all",
+        health: Health | None = None,
+        exclusive: bool = False,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+    ) -> "BoardFarm":
         """All boards of `PYNQ_REMOTE_DEVICES`, comma-separated; raises `InvalidArgument` when there is none."""
-        return cls(Address.from_env(), timeouts=timeouts, limits=limits)
+        return cls(
+            Address.from_env(), require=require, health=health, exclusive=exclusive, timeouts=timeouts, limits=limits
+        )
 
     def __getitem__(self, name: str) -> RemoteDevice:
         return self._boards[name]
@@ -83,49 +108,69 @@ class BoardFarm(Mapping[str, RemoteDevice]):
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
+    @property
+    def absent(self) -> Mapping[str, BoardError]:
+        """The boards that do not answer now, by name, each with the error that says why."""
+        return dict(self._open_farm.absent) if self._open_farm is not None else {}
+
     async def aclose(self) -> None:
-        """Close every board; a second time does nothing."""
-        with anyio.CancelScope(shield=True):
-            await self.run(RemoteDevice.aclose)
+        """End all leases that wait and all work of `map`, and close every board; a second time does nothing."""
+        if self._open_farm is not None:
+            self._open_farm.host.check_not_inside()
+
+        await to_the_end(self._close())
+
+    @overload
+    async def run(
+        self,
+        fn: Callable[[RemoteDevice], Awaitable[T]],
+        *,
+        barrier: Literal[False] = False,
+        to: Iterable[str] | None = None,
+        check: bool = True,
+    ) -> Results[T]: ...
+
+    @overload
+    async def run(
+        self,
+        fn: Callable[[RemoteDevice, Barrier], Awaitable[T]],
+        *,
+        barrier: Literal[True],
+        to: Iterable[str] | None = None,
+        check: bool = True,
+    ) -> Results[T]: ...
 
     async def run(
-        self, fn: Callable[[RemoteDevice], Awaitable[T]], *, to: Iterable[str] | None = None, check: bool = True
+        self,
+        fn: Callable[..., Awaitable[T]],
+        *,
+        barrier: bool = False,
+        to: Iterable[str] | None = None,
+        check: bool = True,
     ) -> Results[T]:
-        """Call `fn` with each board, all at the same time; returns what they returned, by name."""
+        """Call `fn` with each board, all at the same time; returns what they returned, by name.
+
+        With `barrier`, `fn` is also given a `Barrier` where the boards can wait for each other. A board that is known
+        not to answer fails at once, unless it is named in `to`.
+        """
         boards = self._chosen(to)
-        results: dict[str, T] = {}
-        failures: dict[str, Exception] = {}
+        absent = {} if to is not None else {name: error for name, error in self.absent.items() if name in self}
+        boards = [board for board in boards if board.name not in absent]
 
-        async def call(board: RemoteDevice) -> None:
-            try:
-                answer = fn(board)
+        if barrier:
+            meeting = Meeting([board.name for board in boards])
+            outcome = await together(
+                lambda board: fn(board, Barrier(meeting, board.name)), boards, absent, meeting.leave
+            )
+        else:
+            outcome = await together(fn, boards, absent)
 
-                if not isinstance(answer, Awaitable):
-                    raise TypeError("run() needs an async function; this one returned at once")
-
-                results[board.name] = await answer
-            except Exception as error:
-                failures[board.name] = error
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-
-                if task is None or task.cancelling():
-                    raise
-
-                failures[board.name] = RuntimeError(f"the function was cancelled from inside ({error!r})")
-
-        async with anyio.create_task_group() as group:
-            for board in boards:
-                group.start_soon(call, board)
-
-        outcome = Results(
-            {board.name: results[board.name] for board in boards if board.name in results},
-            {board.name: failures[board.name] for board in boards if board.name in failures},
-        )
+        for name, error in outcome.failures.items():
+            if self._open_farm is not None and (failure := board_failure(error, name)) is not None:
+                self._open_farm.suspect(failure)
 
         if check and outcome.failures:
-            causes = ExceptionGroup("boards failed", list(outcome.failures.values()))
-            raise FarmError(outcome.failures, outcome) from causes
+            raise farm_error(outcome)
 
         return outcome
 
@@ -144,16 +189,41 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
         The file is read and its description parsed once, and one copy of the payload serves all boards.
         """
+        publisher = self._here.publisher
         self._chosen(to)
-        loaded = bitstream if isinstance(bitstream, Bitstream) else await load_bitstream(bitstream)
-        design = await load_design(loaded) if loaded.description is not None else None
+        file = bitstream if isinstance(bitstream, Bitstream) else await load_bitstream(bitstream)
+        design = await load_design(file) if file.description is not None else None
 
-        def program(board: RemoteDevice) -> Awaitable[Loaded]:
-            return board.download(
-                loaded, design=design, partial=partial, clocks=clocks, verify=verify, progress=progress
+        def report(step: Progress) -> None:
+            publisher.publish(BoardProgress(step.board, publisher.clock(), step))
+
+            if progress is not None:
+                progress(step)
+
+        async def program(board: RemoteDevice) -> Loaded:
+            loaded = await board.download(
+                file, design=design, partial=partial, clocks=clocks, verify=verify, progress=report
             )
+            publisher.publish(BoardLoaded(board.name, publisher.clock(), loaded))
+            return loaded
 
         return await self.run(program, to=to, check=check)
+
+    @property
+    def _here(self) -> OpenFarm:
+        if self._open_farm is None:
+            raise NotOpen("the farm", "it is not open; use 'async with' or await it")
+
+        return self._open_farm
+
+    async def _close(self) -> None:
+        if self._open_farm is not None:
+            await self._open_farm.close()
+
+        outcome = await together(RemoteDevice.aclose, list(self._devices.values()), {})
+
+        if outcome.failures:
+            raise farm_error(outcome)
 
     def _chosen(self, to: Iterable[str] | None) -> list[RemoteDevice]:
         if to is None:
@@ -167,14 +237,6 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
         return [self._boards[name] for name in dict.fromkeys(names)]
 
-    def _check_distinct(self) -> None:
-        """Two names of one board would program it twice at once."""
-        names: dict[str, str] = {}
-
-        for board in self._boards.values():
-            if (other := names.setdefault(board.boot_id, board.name)) != board.name:
-                raise InvalidArgument(f"{other} and {board.name} are the same board; leave one out")
-
     async def _open(self) -> "BoardFarm":
         if self._opened:
             raise NotOpen("the farm", "it is opened once; make a new BoardFarm to open it again")
@@ -182,8 +244,17 @@ class BoardFarm(Mapping[str, RemoteDevice]):
         self._opened = True
 
         try:
-            await self.run(_open)
-            self._check_distinct()
+            locks = await host_locks(self._specs) if self._exclusive else {}
+            outcome = await together(_open, list(self._devices.values()), {})
+            absent = {name: error for name, error in outcome.failures.items() if isinstance(error, BoardError)}
+
+            if len(outcome) < self._required or len(absent) < len(outcome.failures):
+                raise farm_error(outcome)
+
+            check_distinct(outcome)
+            self._boards = dict(outcome)
+            self._open_farm = OpenFarm(self._boards, absent, self._devices, self._specs, self._health, locks)
+            await self._open_farm.begin()
         except BaseException:
             await self.aclose()
             raise
@@ -193,3 +264,15 @@ class BoardFarm(Mapping[str, RemoteDevice]):
 
 async def _open(board: RemoteDevice) -> RemoteDevice:
     return await board
+
+
+def _required(require: Require, count: int) -> int:
+    if require in ("all", "any"):
+        return count if require == "all" else 1
+
+    if isinstance(require, bool) or not isinstance(require, int) or not 0 <= require <= count:
+        raise InvalidArgument(
+            f"require= is 'all', 'any' or a number up to {count}, the boards there are: not {require!r}"
+        )
+
+    return require

@@ -1,7 +1,9 @@
 """What a farm's boards returned, by name."""
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from ..errors import FarmError
 
 T = TypeVar("T")
 
@@ -24,3 +26,10 @@ class Results(Mapping[str, T]):
 
     def __repr__(self) -> str:
         return f"Results({self._results!r}, failures={self.failures!r})"
+
+
+def farm_error(outcome: Results[Any]) -> FarmError:
+    """The error for an outcome with failures, caused by all of them."""
+    error = FarmError(outcome.failures, outcome)
+    error.__cause__ = ExceptionGroup("boards failed", list(outcome.failures.values()))
+    return error

@@ -214,21 +214,24 @@ class Router(grpc.GenericRpcHandler):
         return reply if rule.reply is None else rule.reply
 
     async def _metered(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        awaited_since = asyncio.get_running_loop().time()
+
         async for message in requests:
             if self._board.faults.bandwidth is not None or not self.gate.is_set():
-                await self._spend(len(message))
+                await self._spend(len(message), awaited_since)
 
             self._board.counters.bytes_in += len(message)
             yield message
+            awaited_since = asyncio.get_running_loop().time()
 
-    async def _spend(self, size: int) -> None:
+    async def _spend(self, size: int, awaited_since: float | None = None) -> None:
         if not self.gate.is_set():
             await self.gate.wait()
 
         rate = self._board.faults.bandwidth
 
         if rate is not None:
-            await asyncio.sleep(self._throttle.spend(size, rate))
+            await asyncio.sleep(self._throttle.spend(size, rate, awaited_since))
 
 
 class _Outgoing:
@@ -266,10 +269,12 @@ class _Throttle:
     def __init__(self) -> None:
         self._free_at = 0.0
 
-    def spend(self, size: int, rate: float) -> float:
+    def spend(self, size: int, rate: float, awaited_since: float | None = None) -> float:
+        """A message that was awaited for a time may have been on the slow link then, for no longer than it takes."""
         now = asyncio.get_running_loop().time()
-        self._free_at = max(now, self._free_at) + size / rate
-        return self._free_at - now
+        begun = now if awaited_since is None else max(awaited_since, now - size / rate)
+        self._free_at = max(begun, self._free_at) + size / rate
+        return max(self._free_at - now, 0.0)
 
 
 async def _unimplemented(requests: AsyncIterator[bytes], context: Context) -> NoReturn:

@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,20 +9,7 @@ from pynq_async.bitstream import shipped_description
 from pynq_async.errors import BitstreamError, FarmError, InvalidArgument, NotOpen, WrongFamily
 from pynq_async.sim import SimBoard, serve
 
-from ..boards import assert_clean, assert_no_tasks_left
-
-
-@asynccontextmanager
-async def simulated_farm(*sims: SimBoard) -> AsyncIterator[dict[str, str]]:
-    """Serve boards called a, b, c, ..."""
-    async with AsyncExitStack() as stack:
-        addresses = [await stack.enter_async_context(serve(sim)) for sim in sims]
-        yield dict(zip("abcdefgh", addresses, strict=False))
-
-    for sim in sims:
-        assert_clean(sim)
-
-    assert_no_tasks_left()
+from .farms import simulated_farm
 
 
 async def test_a_farm_opens_programs_and_asks_all_boards_at_once(bitfile: Path) -> None:

@@ -1,0 +1,64 @@
+"""What a user holds: boards for as long as a block runs."""
+
+import asyncio
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from ..board.device import RemoteDevice
+from ..errors import LeaseTimeout, NotOpen
+from .leases import Want
+from .leasing import Grant, Leasing
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Lease(Generic[T_co]):
+    """Boards that nobody else is given while the block runs; see `BoardFarm.lease`."""
+
+    def __init__(
+        self,
+        leasing: Callable[[], Leasing],
+        want: Want,
+        timeout: float | None,
+        unpack: Callable[[tuple[RemoteDevice, ...]], T_co],
+    ) -> None:
+        self._leasing = leasing
+        self._want = want
+        self._timeout = timeout
+        self._unpack = unpack
+        self._grant: Grant | None = None
+        self._entered = False
+
+    async def __aenter__(self) -> T_co:
+        if self._entered:
+            raise NotOpen("the farm", "a lease is entered once; ask for another one")
+
+        self._entered = True
+
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                self._grant = await self._leasing().acquire(self._want, "lease")
+        except TimeoutError:
+            if not limit.expired():
+                raise
+
+            raise LeaseTimeout(f"no {self._want} became free within {self._timeout:g} s") from None
+
+        return self._unpack(self._grant.boards)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        grant, self._grant = self._grant, None
+
+        if grant is not None:
+            await self._leasing().give_back(grant, error)
+
+    def __del__(self) -> None:
+        grant = getattr(self, "_grant", None)
+
+        if grant is not None:
+            self._leasing().give_back_later(grant, *grant.boards)
+            warnings.warn(f"a lease of {self._want} was never left", ResourceWarning, stacklevel=2, source=self)

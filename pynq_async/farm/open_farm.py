@@ -1,0 +1,153 @@
+"""What an open farm consists of, wired together; here it is decided what becomes of a board that fails."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..board.device import RemoteDevice
+from ..concurrency import for_each
+from ..errors import BoardError, InvalidArgument, NotOpen
+from .events import BoardJoined, BoardLost, Publisher
+from .health import Health, Watch
+from .host import Host
+from .host_lock import HostLock
+from .leasing import Leasing
+from .spec import BoardSpec
+from .statistics import Tally
+
+if TYPE_CHECKING:
+    from .mapping import FarmMap
+
+
+class OpenFarm:
+    """The parts of one open farm.
+
+    Attributes:
+        boards: those that were opened, by name; one that answers late is added.
+        absent: those that do not answer, and why.
+        health: how boards are looked after.
+        host: runs what outlives a call.
+        leasing: who has which board.
+        publisher: tells events.
+        tally: counts.
+        maps: the maps that run.
+    """
+
+    def __init__(
+        self,
+        boards: dict[str, RemoteDevice],
+        absent: Mapping[str, BoardError],
+        devices: Mapping[str, RemoteDevice],
+        specs: Mapping[str, BoardSpec],
+        health: Health,
+        locks: Mapping[str, HostLock],
+    ) -> None:
+        self.boards = boards
+        self.absent = dict(absent)
+        self.health = health
+        self.host = Host()
+        self.tally = Tally()
+        self.publisher = Publisher(self.tally.event)
+        self.leasing = Leasing(boards, self.publisher, self.host, locks, self.suspect)
+        self.maps: set[FarmMap[Any, Any]] = set()
+        self._specs = specs
+        self._watches = {name: Watch(board, health, self, opened=name not in absent) for name, board in devices.items()}
+
+    async def begin(self) -> None:
+        """Start to look after the boards."""
+        await self.host.open()
+
+        for name in self.boards:
+            self.leasing.know(self.boards[name], self._specs[name].tags)
+
+        for name in self.absent:
+            self.leasing.leases.add(name, self._specs[name].tags)
+
+        for place, (name, watch) in enumerate(self._watches.items(), 1):  # spread over the interval
+            self.host.start(watch.run(self.health.interval * place / len(self._watches)), f"health of {name}")
+
+    async def close(self) -> None:
+        """End all that runs and all who wait."""
+        self.leasing.close()
+
+        for running in list(self.maps):
+            running.fail(NotOpen("the farm", "it was closed while a map ran"))
+
+        await self.host.aclose()
+        self.publisher.close()
+
+    def suspect(self, error: BoardError) -> None:
+        """A board has failed in somebody's hands: nobody is given it until it has answered."""
+        if (watch := self._watches.get(error.board)) is not None:
+            self.leasing.leases.set_aside(error.board)
+            watch.suspect()
+
+    def found(self, board: RemoteDevice) -> None:
+        """A board answers."""
+        name, leases = board.name, self.leasing.leases
+
+        if not leases.is_aside(name):
+            return
+
+        known = name in self.boards
+        was_absent = self.absent.pop(name, None)
+
+        if not known:
+            try:
+                check_distinct({**self.boards, name: board})
+            except InvalidArgument as error:
+                self.absent[name] = BoardError(name, str(error))
+                return
+
+            self.boards[name] = board
+            self.leasing.know(board, self._specs[name].tags)
+
+        if was_absent is not None:
+            self.publisher.publish(BoardJoined(name, self.publisher.clock(), known))
+
+        self.leasing.wake(leases.take_back(name))
+
+        for running in list(self.maps):
+            running.found(name)
+
+    def lost(self, board: RemoteDevice, error: BoardError) -> None:
+        """A board does not answer: its work is moved, once."""
+        name, news = board.name, board.name not in self.absent
+        self.absent[name] = error
+        self.leasing.leases.set_aside(name)
+
+        if news:
+            self.publisher.publish(BoardLost(name, self.publisher.clock(), str(error)))
+
+            for running in list(self.maps):
+                running.lost(name, error)
+
+
+def check_distinct(boards: Mapping[str, RemoteDevice]) -> None:
+    """Raise when two names lead to one board, which would be programmed twice at once."""
+    names: dict[str, str] = {}
+
+    for board in boards.values():
+        if (other := names.setdefault(board.boot_id, board.name)) != board.name:
+            raise InvalidArgument(f"{other} and {board.name} are the same board; leave one out")
+
+
+async def host_locks(specs: Mapping[str, BoardSpec]) -> dict[str, HostLock]:
+    """A lock for each board, by the numeric address, so that it is one whatever name it is reached by."""
+    locks: dict[str, HostLock] = {}
+    loop = asyncio.get_running_loop()
+
+    async def find(spec: BoardSpec) -> None:
+        address = spec.address
+
+        try:
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            host = min(str(entry[4][0]) for entry in found)
+        except OSError:
+            host = address.host
+
+        locks[spec.name] = HostLock(f"{host}:{address.port}")
+
+    await for_each(specs.values(), find, width=16)
+    return locks
