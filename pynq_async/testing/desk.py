@@ -1,0 +1,77 @@
+"""The process beside a test run: reads questions from its input, a line each, until that ends."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from ..errors import InvalidArgument, PynqError
+from .real import RealBoards
+from .simulated import SimulatedBoards
+
+
+class Boards(Protocol):
+    """What can be lent."""
+
+    async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
+        """Lend `count` boards, all for None: `boards` has the addresses; else `missing` or `refused` says why not."""
+
+    async def take_back(self, addresses: list[str]) -> dict[str, Any]:
+        """Take boards back: `problems` are certain, `doubts` may have another cause."""
+
+    async def aclose(self) -> None:
+        """Take back everything."""
+
+
+class Desk:
+    """Answers questions about boards, one after another."""
+
+    def __init__(self, boards: Boards) -> None:
+        self._boards = boards
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Do what is asked; a failure is an answer too."""
+        number, what = question.pop("number"), question.pop("do")
+        deed: Callable[..., Awaitable[object]] = self._boards.lend if what == "lend" else self._boards.take_back
+
+        try:
+            return {"number": number, "result": await deed(**question)}
+        except InvalidArgument as error:
+            return {"number": number, "invalid": str(error)}
+        except PynqError as error:
+            return {"number": number, "failed": str(error)}
+
+
+async def _run(addresses: list[str]) -> None:
+    boards: Boards = RealBoards(addresses) if addresses else SimulatedBoards()
+    desk = Desk(boards)
+    questions: asyncio.Queue[str] = asyncio.Queue()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def read() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(questions.put_nowait, line)
+
+        # The test run is over, perhaps killed: whatever is being waited for, nobody wants it any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+
+    threading.Thread(target=read, daemon=True, name="questions").start()
+
+    try:
+        while True:
+            answer = await desk.answer(json.loads(await questions.get()))
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+    finally:
+        await boards.aclose()
+
+
+def main(addresses: str) -> None:
+    """Serve until the input ends; `addresses` is a JSON list of real boards."""
+    with contextlib.suppress(asyncio.CancelledError, BrokenPipeError):
+        asyncio.run(_run(json.loads(addresses)))
