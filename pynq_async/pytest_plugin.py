@@ -134,7 +134,7 @@ class _Loan:
         if "designs" in merged:
             given = merged["designs"]
             paths = [given] if isinstance(given, str | os.PathLike) else given
-            merged["designs"] = [os.path.abspath(path) for path in paths]
+            merged["designs"] = [os.path.join(self._request.path.parent, path) for path in paths]
 
         answer = self._ask("lend", timeout=patience + _ANSWER, count=count, options=merged, patience=patience)
 

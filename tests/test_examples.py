@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from .testing.suites import declare_plugin
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def _run(*command: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYNQ_REMOTE_DEVICES"}
+def _run(*command: str, **variables: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYNQ_REMOTE_DEVICES"} | variables
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         capture_output=True,
@@ -32,7 +34,11 @@ def test_an_example_runs_as_it_stands(path: Path) -> None:
     assert _run(str(path))
 
 
-def test_the_example_of_a_test_suite_passes() -> None:
-    assert "3 passed" in _run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "test_with_a_simulated_board.py")
+@pytest.mark.parametrize(
+    ("name", "passed"), [("test_with_a_simulated_board.py", 3), ("test_that_borrows_a_board.py", 4)]
+)
+def test_an_example_of_a_test_suite_passes(name: str, passed: int, tmp_path: Path) -> None:
+    said = _run(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / name)), PYTHONPATH=declare_plugin(tmp_path)
     )
+    assert f"{passed} passed" in said

@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..errors import InvalidArgument, PynqError
-from .real import RealBoards
-from .simulated import SimulatedBoards
 
 
 class Boards(Protocol):
@@ -45,8 +43,20 @@ class Desk:
             return {"number": number, "failed": str(error)}
 
 
+def _boards(addresses: list[str]) -> Boards:
+    """Import the one half that is needed: the first test that uses a board waits for it."""
+    if addresses:
+        from .real import RealBoards
+
+        return RealBoards(addresses)
+
+    from .simulated import SimulatedBoards
+
+    return SimulatedBoards()
+
+
 async def _run(addresses: list[str]) -> None:
-    boards: Boards = RealBoards(addresses) if addresses else SimulatedBoards()
+    boards = _boards(addresses)
     desk = Desk(boards)
     questions: asyncio.Queue[str] = asyncio.Queue()
     loop, task = asyncio.get_running_loop(), asyncio.current_task()

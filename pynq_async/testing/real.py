@@ -8,12 +8,13 @@ from typing import Any
 import anyio
 
 from ..board.device import RemoteDevice
-from ..config import Address
+from ..config import Address, Timeouts
 from ..errors import BoardError
 from .lock import BoardLock
 
 _LOOK_AGAIN = 0.05
 _LOOKS = 10
+_CONNECT = Timeouts().connect
 _CHOICE = ("family", "model")
 
 
@@ -26,7 +27,8 @@ class RealBoards:
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
         """Lend boards of the `family` and `model` in `options`; all else there is for simulated ones."""
         wanted = {name: options[name] for name in _CHOICE if options.get(name)}
-        fitting = [board for board in self._boards.values() if not wanted or await board.fits(wanted)]
+        boards = self._boards.values()
+        fitting = [board for board in boards if not wanted or await board.fits(wanted, patience)]
         count = len(fitting) if count is None else count
 
         if missing := _missing(count, len(fitting), wanted):
@@ -45,7 +47,7 @@ class RealBoards:
 
         try:
             for board in chosen:
-                await board.look()
+                await board.look(patience)
         except BaseException:
             for board in chosen:
                 board.lock.release()
@@ -70,7 +72,7 @@ class RealBoards:
                 if gone:
                     doubts.append(
                         f"{board.address}: {gone} bytes less of contiguous memory are free than before the test; "
-                        f"a buffer may have been left"
+                        f"a buffer may have been left on it, and -W error::ResourceWarning may name it"
                     )
             finally:
                 board.lent = False
@@ -94,13 +96,14 @@ class _Board:
         self._device: RemoteDevice | None = None
         self._free = 0
 
-    async def fits(self, wanted: dict[str, Any]) -> bool:
-        """Whether it is what is wanted."""
-        device = await self._open()
+    async def fits(self, wanted: dict[str, Any], patience: float) -> bool:
+        """Whether it is what is wanted; raises `ConnectError` when it does not answer."""
+        device = await self._open(patience)
         return all(getattr(device, name) == value for name, value in wanted.items())
 
-    async def look(self) -> None:
-        """Note how much contiguous memory is free."""
+    async def look(self, patience: float) -> None:
+        """Note how much contiguous memory is free; raises `ConnectError` when the board does not answer."""
+        await self._open(patience)
         self._free = await self._contiguous()
 
     async def gone(self) -> int:
@@ -124,9 +127,10 @@ class _Board:
         if device is not None:
             await device.aclose()
 
-    async def _open(self) -> RemoteDevice:
+    async def _open(self, patience: float = _CONNECT) -> RemoteDevice:
         if self._device is None:
-            self._device = await RemoteDevice(self.address)
+            timeouts = Timeouts(connect=min(max(patience, _LOOK_AGAIN), _CONNECT))
+            self._device = await RemoteDevice(self.address, timeouts=timeouts)
 
         return self._device
 
