@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from .testing.suites import declare_plugin
+from .testing.suites import PLUGIN
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def _run(*command: str, **variables: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYNQ_REMOTE_DEVICES"} | variables
+def _run(*command: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYNQ_REMOTE_DEVICES"}
     done = subprocess.run(
         [sys.executable, "-W", "error", *command],
         capture_output=True,
@@ -37,8 +37,6 @@ def test_an_example_runs_as_it_stands(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "passed"), [("test_with_a_simulated_board.py", 3), ("test_that_borrows_a_board.py", 4)]
 )
-def test_an_example_of_a_test_suite_passes(name: str, passed: int, tmp_path: Path) -> None:
-    said = _run(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / name)), PYTHONPATH=declare_plugin(tmp_path)
-    )
+def test_an_example_of_a_test_suite_passes(name: str, passed: int) -> None:
+    said = _run("-m", "pytest", "-q", *PLUGIN.split(), "-p", "no:cacheprovider", str(EXAMPLES / name))
     assert f"{passed} passed" in said

@@ -2,13 +2,17 @@
 
 import asyncio
 import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+from pynq_async import pytest_plugin as plugin
 from pynq_async.bitstream import shipped_description, synthetic_bitstream
 
 from .testing.conftest import suite
-from .testing.suites import INI
+from .testing.suites import INI, PLAIN_INI
 
 pytest_plugins = ["pytester"]
 __all__ = ["suite"]
@@ -107,6 +111,29 @@ class TestClass:
             assert (board.family, board.model) == ("zynqmp", "Inner")
 """
 
+ANYIO_AUTO = """
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.fixture
+async def device(pynq_board):
+    async with RemoteDevice(pynq_board) as board:
+        yield board
+
+async def test_anyio(pynq_board):
+    await use(pynq_board)
+
+async def test_anyio_fixture(device):
+    async with device.allocate(64, "u1") as buffer:
+        await buffer.sync_to_device()
+"""
+
+
+def test_the_entry_point_has_the_name_of_the_module() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {plugin.__name__: plugin.__name__}
+
 
 def test_with_pytest_asyncio_strict_and_anyio_and_plain_tests(suite: pytest.Pytester) -> None:
     suite.makepyfile(USE + STRICT)
@@ -114,15 +141,18 @@ def test_with_pytest_asyncio_strict_and_anyio_and_plain_tests(suite: pytest.Pyte
 
 
 def test_with_pytest_asyncio_auto_and_options(suite: pytest.Pytester) -> None:
-    suite.makeini(INI.format(mode="auto"))
+    suite.makeini(INI + "auto")
     suite.makepyfile(USE + AUTO)
     suite.runpytest_inprocess().assert_outcomes(passed=5)
 
 
-def test_without_pytest_asyncio(suite: pytest.Pytester) -> None:
-    suite.makeini("[pytest]\naddopts = -p no:asyncio -p no:cacheprovider\nanyio_mode = auto\n")
-    suite.makepyfile("def test_plain(pynq_board):\n    assert pynq_board.startswith('127.0.0.1:')\n")
-    suite.runpytest_inprocess().assert_outcomes(passed=1)
+@pytest.mark.skipif(
+    tuple(map(int, version("anyio").split(".")[:2])) < (4, 12), reason="this anyio has no automatic mode"
+)
+def test_with_anyio_auto_alone(suite: pytest.Pytester) -> None:
+    suite.makeini(PLAIN_INI + "anyio_mode = auto")
+    suite.makepyfile(USE.replace("import pytest_asyncio", "") + ANYIO_AUTO)
+    suite.runpytest_inprocess("-p", "no:asyncio").assert_outcomes(passed=2)
 
 
 def test_a_run_without_boards_imports_nothing_of_the_package(suite: pytest.Pytester) -> None:
@@ -131,7 +161,7 @@ def test_a_run_without_boards_imports_nothing_of_the_package(suite: pytest.Pytes
         import sys
 
         def test_nothing(request):
-            assert request.config.pluginmanager.hasplugin("pynq_async")
+            assert request.config.pluginmanager.hasplugin("pynq_async.pytest_plugin")
             ours = {name for name in sys.modules if name.startswith("pynq_async")}
             assert ours == {"pynq_async", "pynq_async.pytest_plugin"}
             assert not {"grpc", "numpy", "google.protobuf"} & sys.modules.keys()
@@ -194,7 +224,7 @@ def test_a_design_and_its_kernel_are_known_to_the_board(suite: pytest.Pytester) 
     (suite.path / "resizer.hwh").write_bytes(shipped_description("resizer"))
     (suite.path / "resizer.bit").write_bytes(synthetic_bitstream())
     (suite.path / "kernels_of_mine.py").write_text("def first(call):\n    call.send('dst', call.receive('src')[:12])\n")
-    suite.makeini(INI.format(mode="auto"))
+    suite.makeini(INI + "auto")
     suite.makepyfile(
         """
         import pathlib

@@ -1,21 +1,21 @@
 """A test suite of a user, to be run by pytest inside pytest, and a board for it."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from pynq_async.testing.process import BoardProcess
 
-from .suites import INI, declare_plugin
+from .suites import INI
 
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """An empty suite with the plugin, pytest-asyncio in strict mode and warnings as errors."""
-    site = pytester.path / "site"
-    monkeypatch.setenv("PYTHONPATH", declare_plugin(site))
-    monkeypatch.syspath_prepend(str(site))
-    pytester.makeini(INI.format(mode="strict"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    pytester.makeini(INI + "strict")
     return pytester
 
 

@@ -8,6 +8,8 @@ import pytest
 from pynq_async.config import Address
 from pynq_async.testing.lock import BoardLock
 
+from .suites import PLUGIN
+
 pytest_plugins = ["pytester"]
 
 USE = """
@@ -91,8 +93,8 @@ def test_is_clean(pynq_board):
     asyncio.run(use(pynq_board))
 """
     )
-    suite.makeini("[pytest]\n")
-    result = suite.runpytest_subprocess("--pynq-board", address, "-p", "no:cacheprovider")
+    suite.makeini(f"[pytest]\naddopts = {PLUGIN} -p no:cacheprovider\n")
+    result = suite.runpytest_subprocess("--pynq-board", address)
     result.assert_outcomes(passed=3, warnings=1, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_fails*"])
     result.stdout.fnmatch_lines(["*BufferLeft: *8192 bytes less of contiguous memory are free than before the test; *"])
