@@ -31,7 +31,8 @@ class BoardFactory(Protocol):
         """Lend `count` more boards to this test and return their addresses.
 
         `options` are those of the marker `pynq_sim`, and go before it. With real boards None is all that fit; simulated
-        ones are then four. Where there are not enough real ones, the test is skipped.
+        ones are then four. Where there are not enough real ones, the test is skipped. A real board that another process
+        uses is waited for, and the event loop, if one runs, waits too.
         """
 
 

@@ -147,7 +147,7 @@ def test_with_pytest_asyncio_auto_and_options(suite: pytest.Pytester) -> None:
 
 
 @pytest.mark.skipif(
-    tuple(map(int, version("anyio").split(".")[:2])) < (4, 12), reason="this anyio has no automatic mode"
+    tuple(map(int, version("anyio").split(".")[:2])) < (4, 11), reason="this anyio has no automatic mode"
 )
 def test_with_anyio_auto_alone(suite: pytest.Pytester) -> None:
     suite.makeini(PLAIN_INI + "anyio_mode = auto")
@@ -208,6 +208,7 @@ def test_is_clean(pynq_board):
         ("family='zynq'", "'zynq' is no family of devices; *"),
         ("designs='none.hwh'", "*none.hwh*"),
         ("cma_bytes='x'", "the options of the simulated board cannot be right: *"),
+        ("kernels='x'", "the options of the simulated board cannot be right: *"),
         ("model=object()", "only plain values can be sent *"),
         ("count=0", "0 boards cannot be lent"),
     ],
@@ -223,7 +224,9 @@ def test_options_that_cannot_be_right(suite: pytest.Pytester, options: str, said
 def test_a_design_and_its_kernel_are_known_to_the_board(suite: pytest.Pytester) -> None:
     (suite.path / "resizer.hwh").write_bytes(shipped_description("resizer"))
     (suite.path / "resizer.bit").write_bytes(synthetic_bitstream())
-    (suite.path / "kernels_of_mine.py").write_text("def first(call):\n    call.send('dst', call.receive('src')[:12])\n")
+    (suite.path / "kernels_of_mine.py").write_text(
+        "def first(call):\n    print('called')\n    call.send('dst', call.receive('src')[:12])\n"
+    )
     suite.makeini(INI + "auto")
     suite.makepyfile(
         """

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from ..errors import InvalidArgument, PynqError
 
@@ -55,7 +56,15 @@ def _boards(addresses: list[str]) -> Boards:
     return SimulatedBoards()
 
 
+def _answers() -> TextIO:
+    """Keep our output for answers; what else is printed here, as by the function of a kernel, goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
 async def _run(addresses: list[str]) -> None:
+    answers = _answers()
     boards = _boards(addresses)
     desk = Desk(boards)
     questions: asyncio.Queue[str] = asyncio.Queue()
@@ -75,8 +84,8 @@ async def _run(addresses: list[str]) -> None:
     try:
         while True:
             answer = await desk.answer(json.loads(await questions.get()))
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
     finally:
         await boards.aclose()
 

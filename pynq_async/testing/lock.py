@@ -39,7 +39,12 @@ class BoardLock:
         with contextlib.suppress(FileNotFoundError):
             return os.open(self._path, os.O_RDONLY)  # another user's file: opening it is enough to lock it
 
-        return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+
+        with contextlib.suppress(OSError):
+            self._path.chmod(0o644)  # whatever the umask says
+
+        return file
 
 
 def _lock(file: int) -> None:

@@ -8,10 +8,9 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any
+from typing import Any
 
 from ..errors import InvalidArgument, SimulationError
 
@@ -41,7 +40,6 @@ class BoardProcess:
     def __init__(self, boards: Sequence[str] = ()) -> None:
         self._boards = list(boards)
         self._child: subprocess.Popen[str] | None = None
-        self._errors: IO[str] | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._number = 0
 
@@ -67,8 +65,8 @@ class BoardProcess:
             self.close(grace=0)
             raise SimulationError(f"the process of the boards did not {what} within {timeout:g} s") from None
         except (OSError, ValueError):
-            said = self._end_and_listen()
-            raise SimulationError(f"the process of the boards ended: {said}") from None
+            code = self.close()
+            raise SimulationError(f"the process of the boards ended with code {code}; its stderr says why") from None
 
         if "invalid" in answer:
             raise InvalidArgument(answer["invalid"])
@@ -78,13 +76,13 @@ class BoardProcess:
 
         return answer["result"]
 
-    def close(self, grace: float = _GRACE) -> None:
-        """End the process: it leaves when its input ends, and is killed where it does not. Once is enough."""
-        child, reader, errors = self._child, self._reader, self._errors
-        self._child = self._reader = self._errors = None
+    def close(self, grace: float = _GRACE) -> int | None:
+        """End the process, which leaves when its input ends and is killed where it does not; returns its exit code."""
+        child, reader = self._child, self._reader
+        self._child = self._reader = None
 
-        if child is None or reader is None or errors is None:
-            return
+        if child is None or reader is None:
+            return None
 
         assert child.stdin is not None
         assert child.stdout is not None
@@ -100,16 +98,14 @@ class BoardProcess:
 
         reader.shutdown()
         child.stdout.close()
-        errors.close()
+        return child.returncode
 
     def _start(self) -> subprocess.Popen[str]:
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="answers of the boards")
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-c", _CHILD, json.dumps(self._boards), *filter(None, sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
             encoding="utf-8",
         )
         return self._child
@@ -128,18 +124,3 @@ class BoardProcess:
 
             if answer["number"] == self._number:
                 return answer
-
-    def _end_and_listen(self) -> str:
-        """End it and return the last thing it printed."""
-        child, errors = self._child, self._errors
-        assert child is not None
-        assert errors is not None
-
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_GRACE)
-
-        errors.seek(0)
-        said = errors.read().strip().rpartition("\n")[2]
-        code = child.returncode
-        self.close(grace=0)
-        return said or f"exit code {code}"

@@ -25,8 +25,14 @@ class SimulatedBoards:
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
         """Make and serve boards; `options` are those of `make_board`."""
         check_options(options)
-        options = {**options, "designs": await self._known(options), "kernels": None}
-        boards = [await _make(options, index) for index in range(_FARM if count is None else count)]
+
+        try:
+            options = {**options, "designs": await self._known(options), "kernels": None}
+            seeds = range(_FARM if count is None else count)
+            boards = [await make_board(**{"seed": seed, **options}) for seed in seeds]
+        except (TypeError, AttributeError) as error:
+            raise InvalidArgument(f"the options of the simulated board cannot be right: {error}") from error
+
         return {"boards": [await self._serve(board) for board in boards]}
 
     async def take_back(self, addresses: list[str]) -> dict[str, Any]:
@@ -64,13 +70,6 @@ class SimulatedBoards:
             self._designs[key] = await read_designs(paths, kernels)
 
         return self._designs[key]
-
-
-async def _make(options: dict[str, Any], index: int) -> SimBoard:
-    try:
-        return await make_board(**{"seed": index, **options})
-    except (TypeError, AttributeError) as error:
-        raise InvalidArgument(f"the options of the simulated board cannot be right: {error}") from error
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

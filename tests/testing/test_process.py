@@ -45,7 +45,7 @@ def test_one_that_died_says_how_and_is_replaced(process: BoardProcess) -> None:
     lend(process)
     os.kill(pid(process), signal.SIGKILL)
 
-    with pytest.raises(SimulationError, match="ended: exit code -9"):
+    with pytest.raises(SimulationError, match="ended with code -9"):
         lend(process)
 
     assert len(lend(process, 2)) == 2
