@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TextIO
 
 from ..errors import InvalidArgument, PynqError
+from ..sim.commands import follow_input
 
 
 class Boards(Protocol):
@@ -71,15 +70,11 @@ async def _run(addresses: list[str]) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
-    def read() -> None:
-        for line in sys.stdin:
-            loop.call_soon_threadsafe(questions.put_nowait, line)
+    def over() -> None:
+        """The test run has ended, perhaps was killed: whatever is being waited for, nobody wants it any more."""
+        task.cancel()
 
-        # The test run is over, perhaps killed: whatever is being waited for, nobody wants it any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(task.cancel)
-
-    threading.Thread(target=read, daemon=True, name="questions").start()
+    follow_input(loop, questions.put_nowait, over)
 
     try:
         while True:

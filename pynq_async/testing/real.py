@@ -10,7 +10,7 @@ import anyio
 from ..board.device import RemoteDevice
 from ..config import Address, Timeouts
 from ..errors import BoardError
-from .lock import BoardLock
+from ..farm.host_lock import HostLock
 
 _LOOK_AGAIN = 0.05
 _LOOKS = 10
@@ -91,7 +91,7 @@ class _Board:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.lock = BoardLock(Address.parse(address).target)
+        self.lock = HostLock(Address.parse(address).target)
         self.lent = False
         self._device: RemoteDevice | None = None
         self._free = 0

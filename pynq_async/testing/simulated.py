@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sys
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 from ..errors import InvalidArgument
@@ -58,6 +60,7 @@ class SimulatedBoards:
     async def _serve(self, board: SimBoard) -> str:
         stack = AsyncExitStack()
         address = await stack.enter_async_context(serve(board))
+        board.on_crash = partial(_say, address)
         self._lent[address] = (board, stack)
         return address
 
@@ -70,6 +73,11 @@ class SimulatedBoards:
             self._designs[key] = await read_designs(paths, kernels)
 
         return self._designs[key]
+
+
+def _say(address: str, text: str) -> None:
+    """What happens to a board, which pytest shows with the test."""
+    sys.stderr.write(f"{address}: {text}\n")
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

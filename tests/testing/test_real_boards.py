@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from pynq_async.config import Address
-from pynq_async.testing.lock import BoardLock
+from pynq_async.farm.host_lock import HostLock
 
 from .suites import PLUGIN
 
@@ -101,7 +101,7 @@ def test_is_clean(pynq_board):
 
 
 def test_a_board_that_another_process_uses_is_waited_for(suite: pytest.Pytester, address: str) -> None:
-    lock = BoardLock(Address.parse(address).target)
+    lock = HostLock(Address.parse(address).target)
     assert lock.take()
     suite.makepyfile("def test_it(pynq_board): pass\n")
 

@@ -1,0 +1,80 @@
+"""A lock on a board between the processes of one host, which the system takes from a process that dies.
+
+`fcntl.flock` (on Windows `msvcrt.locking`) and nothing more: it is the whole of what is needed, and a package such as
+filelock brings no more than a wait that polls, as ours does.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from ..errors import PynqError
+
+FOLDER = Path(tempfile.gettempdir(), "pynq_async.locks")
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class HostLock:
+    """The lock on the board at one address, such as `192.168.2.99:7967`, for all users of the host.
+
+    Nothing here waits: a local file is opened and locked in microseconds.
+    """
+
+    def __init__(self, address: str, folder: Path | None = None) -> None:
+        self._path = (folder or FOLDER) / "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in address)
+        self._file: int | None = None
+
+    def take(self) -> bool:
+        """Take the lock unless another process, or another lock object of this one, has it."""
+        if self._file is not None:
+            return True
+
+        try:
+            file = self._open()
+        except OSError as error:
+            raise PynqError(f"the lock {self._path} cannot be opened: {error.strerror}") from error
+
+        try:
+            _try(file)
+        except OSError:
+            os.close(file)
+            return False
+
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; a second time does nothing."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _open(self) -> int:
+        # Never made anew where it exists: Linux refuses that in a sticky folder when another user owns the file.
+        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(self._path, flags)
+
+        if not self._path.parent.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.chmod(0o1777)
+
+        file = os.open(self._path, flags | os.O_CREAT, 0o666)
+
+        with contextlib.suppress(OSError, AttributeError):
+            os.fchmod(file, 0o666)  # whatever the umask: all users of the host share it
+
+        return file
