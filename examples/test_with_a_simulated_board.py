@@ -2,8 +2,8 @@
 
     pytest examples/test_with_a_simulated_board.py
 
-The board lives in the test's own loop. With pytest-asyncio or anyio's plugin the tests are `async def` and `asyncio.run`
-goes. Tests that a real board could run too are shorter: see test_that_borrows_a_board.py.
+The board lives in the test's own loop. With pytest-asyncio or anyio's plugin the tests are `async def`, and
+`asyncio.run` goes. Tests that a real board could run too are shorter: see test_that_borrows_a_board.py.
 """
 
 import asyncio
