@@ -29,7 +29,7 @@ FILE_BYTES = 16 << 20
 IMPORT = f"""
 import sys, time
 start = time.perf_counter()
-import pynq_async
+from pynq_async import *
 print(time.perf_counter() - start, *[name for name in {UNWANTED} if name in sys.modules])
 """
 

@@ -1,8 +1,9 @@
-"""Test code that drives boards without a board: the real client, a simulated far end, faults on request.
+"""Test what only a simulated board can do: look into it, and have it fail on request.
 
     pytest examples/test_with_a_simulated_board.py
 
-This form needs no plugin. With pytest-asyncio or anyio's plugin the tests are `async def` and `asyncio.run` goes.
+The board lives in the test's own loop. With pytest-asyncio or anyio's plugin the tests are `async def`, and
+`asyncio.run` goes. Tests that a real board could run too are shorter: see test_that_borrows_a_board.py.
 """
 
 import asyncio

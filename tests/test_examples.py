@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .testing.suites import PLUGIN
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -32,7 +34,9 @@ def test_an_example_runs_as_it_stands(path: Path) -> None:
     assert _run(str(path))
 
 
-def test_the_example_of_a_test_suite_passes() -> None:
-    assert "3 passed" in _run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "test_with_a_simulated_board.py")
-    )
+@pytest.mark.parametrize(
+    ("name", "passed"), [("test_with_a_simulated_board.py", 3), ("test_that_borrows_a_board.py", 4)]
+)
+def test_an_example_of_a_test_suite_passes(name: str, passed: int) -> None:
+    said = _run("-m", "pytest", "-q", *PLUGIN.split(), "-p", "no:cacheprovider", str(EXAMPLES / name))
+    assert f"{passed} passed" in said

@@ -14,13 +14,13 @@ from ..bitstream import Bitstream, load_bitstream, load_design
 from ..config import Address, Timeouts
 from ..farm import BoardFarm
 from ..sim import spawn
+from ..sim.making import MODELS
 from .output import MB, bytes_text, console, mark, rate_text, say, say_error, say_json, table
 from .parameters import examples, json_option, timeout_option, to_addresses
 from .progress import Bars
 from .punctuality import Punctuality
 from .resizer_demo import ResizerPlan, resize_pictures
 from .running import carry_out
-from .simulate import MODELS
 from .traffic import STAGES, Report, Traffic
 
 _MIB = 1 << 20

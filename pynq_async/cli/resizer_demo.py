@@ -14,12 +14,12 @@ from ..concurrency import in_a_thread
 from ..config import Timeouts
 from ..farm import BoardFarm
 from ..sim import spawn
+from ..sim.making import MODELS
 from .output import MB, console, mark, rate, rate_text, say, say_error, say_json, table
 from .pictures import Picture
 from .progress import Bars
 from .punctuality import Punctuality
 from .resizer import STAGES, Resizer, make_folder
-from .simulate import MODELS
 
 _DESIGN = "resizer"
 _FAMILY = "zynq7000"

@@ -16,11 +16,11 @@ from ..errors import SimulationError
 from ..hardware.hls import is_kernel
 from ..sim import spawn
 from ..sim.commands import follow_input
+from ..sim.making import MODELS
 from .output import MB, say, say_json
 from .parameters import examples, json_option, to_kernels
 from .running import carry_out
 
-MODELS = {"zynq7000": "Pynq-Z2", "zynqmp": "ZCU104", "versal": "VCK190"}
 _HIGHEST_PORT = 65535
 
 

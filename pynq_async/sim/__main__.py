@@ -16,10 +16,10 @@ import warnings
 from functools import partial
 
 from ..errors import PynqError
-from .board import SimBoard
 from .commands import carry_out, follow_input
-from .known_designs import kernel_option, read_designs
-from .options import FAMILIES, Hazards
+from .known_designs import kernel_option
+from .making import make_board
+from .options import FAMILIES
 from .server import serve
 
 
@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pynq_async.sim", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7967, help="0 takes a free one")
-    parser.add_argument("--model", default="Pynq-Z2", help="what the device tree says; empty leaves it out")
+    parser.add_argument("--model", help="what the device tree says; empty leaves it out  [default: fits the family]")
     parser.add_argument("--family", choices=sorted(FAMILIES), help="default: that of the designs, else zynq7000")
     parser.add_argument(
         "--design",
@@ -58,23 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(arguments: argparse.Namespace) -> None:
-    kernels = dict(kernel_option(text) for text in arguments.kernel)
-    board = SimBoard(
-        model=arguments.model or None,
-        family=arguments.family,
-        release=arguments.release,
-        cma_bytes=arguments.cma_bytes,
-        firmware_bytes=arguments.firmware_bytes,
-        designs=await read_designs(arguments.design, kernels),
-        hazards=Hazards.parse(arguments.hazards),
-        seed=arguments.seed,
-        interrupt=arguments.interrupt,
-        model_cache=arguments.model_cache,
-        digests=False,
-    )
-    board.faults.latency = arguments.latency
-    board.faults.bandwidth = arguments.bandwidth
-    board.faults.program_seconds = arguments.program_seconds
+    options = vars(arguments).copy()
+    host, port = options.pop("host"), options.pop("port")
+    kernels = dict(kernel_option(text) for text in options.pop("kernel"))
+    board = await make_board(designs=options.pop("design"), kernels=kernels, **options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -83,7 +70,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
 
-    async with serve(board, arguments.host, arguments.port) as address:
+    async with serve(board, host, port) as address:
         say = board.on_crash = partial(_say, address)
         warnings.showwarning = lambda message, *_: say(str(message))
         _report(address=address)

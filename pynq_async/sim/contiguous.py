@@ -92,6 +92,11 @@ class BufferTable:
         self._freed_objects: list[int] = []
         self._objects = 0
 
+    @property
+    def held(self) -> list[BoardBuffer]:
+        """The buffers that were allocated and not freed, oldest first."""
+        return list(self._buffers.values())
+
     def find(self, buffer_id: str) -> BoardBuffer | None:
         """Look a buffer up; an unknown id is counted."""
         found = self._buffers.get(buffer_id)
@@ -137,6 +142,6 @@ class BufferTable:
 
     def close(self) -> None:
         """Free everything, as the kernel does when the process dies."""
-        for buffer in list(self._buffers.values()):
+        for buffer in self.held:
             buffer.streams = 0
             self.free(buffer)
