@@ -9,7 +9,7 @@ from .board.interrupts import InterruptPin, Interrupts
 from .board.loaded import Loaded
 from .board.mmio import MMIO
 from .board.sensors import Reading, Sensors
-from .config import Address, Limits, Timeouts
+from .config import Address, Limits, Timeouts, Tls
 from .farm import BoardFarm, BoardSpec, Health, MapResult, Results
 from .overlay import DefaultHierarchy, DefaultIP, Overlay
 from .progress import Progress
@@ -40,6 +40,7 @@ __all__ = [
     "Results",
     "Sensors",
     "Timeouts",
+    "Tls",
     "load_bitstream",
     "load_design",
 ]

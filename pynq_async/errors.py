@@ -18,6 +18,7 @@
         ├── NotOpen (RuntimeError)          used before it was opened or after it was closed
         ├── WrongLoop (RuntimeError)        used from another event loop, thread or forked process
         ├── ConnectError (ConnectionError)  the board could not be reached in time
+        │   ├── TlsError                    no TLS connection, for a reason that waiting does not cure
         │   └── NotABoardServer             something answered, but it is no PYNQ.remote server
         ├── ConnectionLost (ConnectionError)    the connection broke during a call
         ├── DeadlineExceeded (TimeoutError)     no answer, or no progress, in time
@@ -132,6 +133,10 @@ class WrongLoop(BoardError, RuntimeError):
 
 class ConnectError(BoardError, ConnectionError):
     """The board could not be reached in time."""
+
+
+class TlsError(ConnectError):
+    """No TLS connection, for a reason that waiting does not cure: a certificate, a name, a file, or no TLS at all."""
 
 
 class NotABoardServer(ConnectError):

@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
 from ..concurrency import both, to_the_end
-from ..config import Address, Limits, Timeouts
+from ..config import Address, Limits, Timeouts, Tls
 from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
 from ..wire.channel import Connection
 from ..wire.fabric_log import Generation
+from ..wire.tls import Security
 from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, element_type
 from .clocks import Clocks
@@ -50,8 +51,10 @@ class RemoteDevice:
         name: stands in every error; the address unless told.
         timeouts: how long things may take.
         limits: how much the board is asked for at a time.
+        tls: for a board behind a TLS terminator; boards themselves speak plaintext.
 
-    Raises on opening: `ConnectError` when nothing answers in time, `NotABoardServer` when something else does.
+    Raises on opening: `ConnectError` when nothing answers in time, of it `NotABoardServer` when something
+    else does, `TlsError` when there is no TLS connection.
     """
 
     def __init__(
@@ -61,18 +64,20 @@ class RemoteDevice:
         name: str | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.name = name or str(self.address)
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.tls = tls
         self._parts: Parts | None = None
         self._opening = False
         self._closed = False
 
     @classmethod
     def from_env(
-        cls, index: int = 0, *, timeouts: Timeouts | None = None, limits: Limits | None = None
+        cls, index: int = 0, *, timeouts: Timeouts | None = None, limits: Limits | None = None, tls: Tls | None = None
     ) -> "RemoteDevice":
         """The board number `index` of those in `PYNQ_REMOTE_DEVICES`; raises `InvalidArgument` without it."""
         addresses = Address.from_env()
@@ -80,7 +85,7 @@ class RemoteDevice:
         if not -len(addresses) <= index < len(addresses):
             raise InvalidArgument(f"PYNQ_REMOTE_DEVICES names {len(addresses)} boards: there is no number {index}")
 
-        return cls(addresses[index], timeouts=timeouts, limits=limits)
+        return cls(addresses[index], timeouts=timeouts, limits=limits, tls=tls)
 
     def __repr__(self) -> str:
         if self._parts is None:
@@ -378,9 +383,11 @@ class RemoteDevice:
             raise NotOpen(self.name, "a board is opened once; make a new RemoteDevice to open it again")
 
         self._opening = True
-        connection = Connection(self.address, self.name, self.timeouts, self.limits)
+        connection: Connection | None = None
 
         try:
+            security = None if self.tls is None else await Security.read(self.name, self.tls)
+            connection = Connection(self.address, self.name, self.timeouts, self.limits, security)
             await connection.open()
             parts = Parts(connection, await Identity.read(connection), self.limits)
 
@@ -388,7 +395,10 @@ class RemoteDevice:
                 raise NotOpen(self.name, "the board was closed while it was opened")
         except BaseException:
             self._opening = False
-            await to_the_end(connection.close())
+
+            if connection is not None:
+                await to_the_end(connection.close())
+
             raise
 
         self._parts = parts
