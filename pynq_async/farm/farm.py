@@ -14,6 +14,7 @@ from ..progress import Progress, ProgressCallback
 from .barrier import Barrier, Meeting
 from .events import BoardLoaded, BoardProgress
 from .health import Health, board_failure
+from .inventory import load_inventory
 from .lending import Lending
 from .open_farm import OpenFarm, check_distinct, host_locks
 from .results import Results, farm_error
@@ -94,6 +95,24 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
             limits=limits,
             tls=tls,
         )
+
+    @classmethod
+    def from_inventory(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        names: Iterable[str] | None = None,
+        tags: str | Iterable[str] = (),
+        require: Require = "all",
+        health: Health | None = None,
+        exclusive: bool = False,
+    ) -> "BoardFarm":
+        """The boards of an inventory file, or those with a name in `names` and with all of `tags`.
+
+        Raises `InventoryError` with line and field, and `InvalidArgument` for a name or tag that is not in the file.
+        """
+        boards = load_inventory(path, names=names, tags=tags)
+        return cls(boards, require=require, health=health, exclusive=exclusive)
 
     def __getitem__(self, name: str) -> RemoteDevice:
         return self._boards[name]
