@@ -1,6 +1,6 @@
 """Which boards a command is about: addresses, or names and tags of an inventory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ def to_boards(
 
 
 def chosen(
-    boards: Iterable[BoardSpec | str], inventory: Path | None, tags: Iterable[str], timeout: float, *, asked: bool
+    boards: Collection[BoardSpec | str], inventory: Path | None, tags: Iterable[str], timeout: float, *, asked: bool
 ) -> list[BoardSpec]:
     """The boards, with those of the inventory that are named and have all tags; raises `InvalidArgument`.
 

@@ -109,7 +109,8 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
     ) -> "BoardFarm":
         """The boards of an inventory file, or those with a name in `names` and with all of `tags`.
 
-        Raises `InventoryError` with line and field, and `InvalidArgument` for a name or tag that is not in the file.
+        The file is read here, the certificates that it names when the farm is opened. Raises `InventoryError` with line
+        and field, and `InvalidArgument` for a name or tag that is not in the file.
         """
         boards = load_inventory(path, names=names, tags=tags)
         return cls(boards, require=require, health=health, exclusive=exclusive)

@@ -74,6 +74,7 @@ _PLAINLY = {
     "http1": "what answers there speaks HTTP/1",
     "reset by peer": "the connection was reset" + _BY_TERMINATOR,
     "Socket closed": "the connection was closed" + _BY_TERMINATOR,
+    "before receiving SETTINGS": "the connection was closed or not answered" + _BY_TERMINATOR,
 }
 
 

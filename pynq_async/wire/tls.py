@@ -22,6 +22,8 @@ _GRPC_SAYS_TLS = re.compile(
     r"handshake failed|certificate|Hostname Verification|ALPN|security handshaker|empty address list", re.IGNORECASE
 )
 
+_PATIENCE = 2.0  # seconds for the second handshake; meanwhile gRPC is not asked again
+
 # OpenSSL's X509_V_ERR_ numbers (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_IP = 9, 10, 62, 64
 _UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
@@ -115,23 +117,25 @@ class Security:
     async def _handshake(self, address: Address, name: str, *, for_name: bool = True) -> dict[str, object] | None:
         """Shake hands and wait for what the other end says first; its certificate, or None without HTTP/2."""
         self.context.check_hostname = for_name
-        reader, writer = await asyncio.open_connection(
-            address.host, address.port, ssl=self.context, server_hostname=name
-        )
 
-        try:
-            connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await asyncio.open_connection(
+                address.host, address.port, ssl=self.context, server_hostname=name
+            )
 
-            if connection.selected_alpn_protocol() != "h2":
-                return None
+            try:
+                connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
 
-            if for_name:
-                # In TLS 1.3 a client certificate is refused after the client's part of the handshake is over.
-                await reader.read(1)
+                if connection.selected_alpn_protocol() != "h2":
+                    return None
 
-            return dict(connection.getpeercert() or {})
-        finally:
-            writer.transport.abort()
+                if for_name:
+                    # In TLS 1.3 a client certificate is refused after the client's part of the handshake is over.
+                    await reader.read(1)
+
+                return dict(connection.getpeercert() or {})
+            finally:
+                writer.transport.abort()
 
     async def _refused(self, address: Address, name: str, error: ssl.SSLCertVerificationError) -> str:
         """Why we refuse the other end's certificate."""

@@ -212,7 +212,7 @@ async def test_a_board_that_is_down_behind_its_terminator_is_waited_for(lab: Cer
         await sim.stop()
 
         with pytest.raises(ConnectError, match="the connection was (closed|reset)") as caught:
-            await RemoteDevice(address, tls=lab.tls(), timeouts=Timeouts(connect=0.3))
+            await RemoteDevice(address, tls=lab.tls(), timeouts=Timeouts(connect=0.5))
 
         assert not isinstance(caught.value, TlsError)
 
@@ -332,6 +332,33 @@ async def test_cancelling_the_opening_leaves_nothing(lab: Certificates) -> None:
                 await RemoteDevice(address, tls=lab.tls())
 
         link.black_hole = False
+
+
+async def test_cancelling_the_look_for_a_cause_leaves_nothing(lab: Certificates) -> None:
+    asked_again = asyncio.Event()
+    asked = 0
+
+    async def close_first_and_then_say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+
+        if asked > 1:
+            asked_again.set()
+            await asyncio.Event().wait()
+
+    context = lab.terminator("127.0.0.1")
+    context.set_alpn_protocols(["h2"])
+
+    async with terminator(context, close_first_and_then_say_nothing) as address:
+        opening = asyncio.ensure_future(_model(address, lab.tls()))
+
+        async with asyncio.timeout(5):
+            await asked_again.wait()
+
+        opening.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await opening
 
 
 async def test_a_farm_has_one_tls_for_all_its_boards(lab: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
