@@ -16,15 +16,13 @@ from ..concurrency import both, to_the_end
 from ..config import Address, Limits, Timeouts, Tls
 from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
-from ..wire.channel import Connection
 from ..wire.fabric_log import Generation
-from ..wire.tls import Security
 from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, element_type
 from .clocks import Clocks
 from .fabric import FULL, PARTIAL
 from .gpio import Gpio
-from .identity import Arch, Family, Identity
+from .identity import Arch, Family
 from .interrupts import Interrupts
 from .loaded import Loaded
 from .mmio import MMIO
@@ -379,30 +377,22 @@ class RemoteDevice:
         return parts
 
     async def _open(self) -> "RemoteDevice":
-        if self._opening or self._closed:
+        if any((self._opening, self._closed)):
             raise NotOpen(self.name, "a board is opened once; make a new RemoteDevice to open it again")
 
         self._opening = True
-        connection: Connection | None = None
 
         try:
-            security = None if self.tls is None else await Security.read(self.name, self.tls)
-            connection = Connection(self.address, self.name, self.timeouts, self.limits, security)
-            await connection.open()
-            parts = Parts(connection, await Identity.read(connection), self.limits)
-
-            if self._closed:
-                raise NotOpen(self.name, "the board was closed while it was opened")
+            parts = await Parts.open(self.address, self.name, self.timeouts, self.limits, self.tls)
         except BaseException:
             self._opening = False
-
-            if connection is not None:
-                await to_the_end(connection.close())
-
             raise
 
-        self._parts = parts
+        if self._closed:
+            await to_the_end(parts.close())
+            raise NotOpen(self.name, "the board was closed while it was opened")
 
+        self._parts = parts
         return self
 
 
