@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .board.loaded import Loaded
     from .board.mmio import MMIO
     from .board.sensors import Reading, Sensors
-    from .config import Address, Limits, Timeouts
+    from .config import Address, Limits, Timeouts, Tls
     from .farm import BoardFarm, BoardSpec, Health, MapResult, Results
     from .overlay import DefaultHierarchy, DefaultIP, Overlay
     from .progress import Progress
@@ -29,7 +29,7 @@ else:
         "board.loaded": ("Loaded",),
         "board.mmio": ("MMIO",),
         "board.sensors": ("Reading", "Sensors"),
-        "config": ("Address", "Limits", "Timeouts"),
+        "config": ("Address", "Limits", "Timeouts", "Tls"),
         "farm": ("BoardFarm", "BoardSpec", "Health", "MapResult", "Results"),
         "overlay": ("DefaultHierarchy", "DefaultIP", "Overlay"),
         "progress": ("Progress",),
@@ -49,7 +49,6 @@ else:
 
     def __dir__():
         return sorted({*globals(), *__all__})
-
 
 __all__ = [
     "MMIO",
@@ -77,6 +76,7 @@ __all__ = [
     "Results",
     "Sensors",
     "Timeouts",
+    "Tls",
     "load_bitstream",
     "load_design",
 ]

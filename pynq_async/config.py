@@ -20,7 +20,7 @@ class Address:
     port: int = DEFAULT_PORT
 
     def __post_init__(self) -> None:
-        if not self.host or re.search(r"[\s/@\x00]", self.host):
+        if not _is_host(self.host):
             raise InvalidArgument(f"{self.host!r} is no host name; write host or host:port, such as 192.168.2.99")
 
         if not 0 < self.port < 65536:
@@ -62,8 +62,39 @@ class Address:
 
     @property
     def target(self) -> str:
-        """The address as gRPC wants it, always with its port."""
+        """Host and port, the port always."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to reach a board behind a TLS terminator; the files are read each time a board is opened.
+
+        RemoteDevice("board.lab:8443", tls=Tls(ca="lab-ca.pem", certificate="me.pem", key="me.key"))
+
+    Attributes:
+        ca: PEM file of the authorities that may have signed the terminator's certificate; those that gRPC brings unless
+            told.
+        certificate: PEM file of the client certificate, with what lies between it and its authority, for mutual TLS.
+        key: PEM file of its private key, without a passphrase.
+        server_name: the name to ask for and to find in the terminator's certificate; the address's host unless told.
+    """
+
+    ca: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if getattr(self, field.name) == "":
+                raise InvalidArgument(f"TLS: {field.name!r} is empty; leave it out")
+
+        if (self.certificate is None) != (self.key is None):
+            raise InvalidArgument("TLS: a client certificate needs its key, and a key its certificate; give both")
+
+        if self.server_name is not None and not _is_host(self.server_name):
+            raise InvalidArgument(f"TLS: {self.server_name!r} is no server name, such as board.lab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +147,10 @@ class Limits:
         for field in fields(self):
             if not getattr(self, field.name) > 0:
                 raise InvalidArgument(f"the limit {field.name!r} must be more than 0")
+
+
+def _is_host(text: str) -> bool:
+    return bool(text) and not re.search(r"[\s/@\x00]", text)
 
 
 def _is_v6(text: str) -> bool:

@@ -4,6 +4,7 @@
 
     PynqError
     ├── InvalidArgument (ValueError)        an option, address or path that cannot be right
+    │   └── InventoryError                  an inventory file that cannot be used; says the line and the field
     ├── BitstreamError (ValueError)         a bitstream file that cannot be used
     │   ├── BitstreamNotFound (FileNotFoundError)   there is no such file
     │   └── DesignError                     a hardware description that cannot be used
@@ -18,6 +19,7 @@
         ├── NotOpen (RuntimeError)          used before it was opened or after it was closed
         ├── WrongLoop (RuntimeError)        used from another event loop, thread or forked process
         ├── ConnectError (ConnectionError)  the board could not be reached in time
+        │   ├── TlsError                    no TLS connection, for a reason that waiting does not cure
         │   └── NotABoardServer             something answered, but it is no PYNQ.remote server
         ├── ConnectionLost (ConnectionError)    the connection broke during a call
         ├── DeadlineExceeded (TimeoutError)     no answer, or no progress, in time
@@ -59,6 +61,20 @@ class PynqError(Exception):
 
 class InvalidArgument(PynqError, ValueError):
     """An option, address or path that cannot be right."""
+
+
+class InventoryError(InvalidArgument):
+    """An inventory file that cannot be used; the message begins with `path:line: field`.
+
+    `line` is None when it is about the whole file, and `field` is empty when it is about none.
+    """
+
+    def __init__(self, path: object, line: int | None, field: str, problem: str) -> None:
+        place = f"{path}" if line is None else f"{path}:{line}"
+        super().__init__(": ".join(part for part in (place, field, problem) if part))
+        self.path = str(path)
+        self.line = line
+        self.field = field
 
 
 class BitstreamError(PynqError, ValueError):
@@ -132,6 +148,10 @@ class WrongLoop(BoardError, RuntimeError):
 
 class ConnectError(BoardError, ConnectionError):
     """The board could not be reached in time."""
+
+
+class TlsError(ConnectError):
+    """No TLS connection, for a reason that waiting does not cure: a certificate, a name, a file, or no TLS at all."""
 
 
 class NotABoardServer(ConnectError):

@@ -13,17 +13,16 @@ import numpy.typing as npt
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
 from ..concurrency import both, to_the_end
-from ..config import Address, Limits, Timeouts
+from ..config import Address, Limits, Timeouts, Tls
 from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import Progress, ProgressCallback
-from ..wire.channel import Connection
 from ..wire.fabric_log import Generation
 from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, check, element_type
 from .clocks import Clocks
 from .fabric import FULL, PARTIAL
 from .gpio import Gpio
-from .identity import Arch, Family, Identity
+from .identity import Arch, Family
 from .interrupts import Interrupts
 from .loaded import Loaded
 from .mmio import MMIO
@@ -50,8 +49,10 @@ class RemoteDevice:
         name: stands in every error; the address unless told.
         timeouts: how long things may take.
         limits: how much the board is asked for at a time.
+        tls: for a board behind a TLS terminator; boards themselves speak plaintext.
 
-    Raises on opening: `ConnectError` when nothing answers in time, `NotABoardServer` when something else does.
+    Raises on opening: `ConnectError` when nothing answers in time, of it `NotABoardServer` when something
+    else does, `TlsError` when there is no TLS connection.
     """
 
     def __init__(
@@ -61,18 +62,20 @@ class RemoteDevice:
         name: str | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.name = name or str(self.address)
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
+        self.tls = tls
         self._parts: Parts | None = None
         self._opening = False
         self._closed = False
 
     @classmethod
     def from_env(
-        cls, index: int = 0, *, timeouts: Timeouts | None = None, limits: Limits | None = None
+        cls, index: int = 0, *, timeouts: Timeouts | None = None, limits: Limits | None = None, tls: Tls | None = None
     ) -> "RemoteDevice":
         """The board number `index` of those in `PYNQ_REMOTE_DEVICES`; raises `InvalidArgument` without it."""
         addresses = Address.from_env()
@@ -80,7 +83,7 @@ class RemoteDevice:
         if not -len(addresses) <= index < len(addresses):
             raise InvalidArgument(f"PYNQ_REMOTE_DEVICES names {len(addresses)} boards: there is no number {index}")
 
-        return cls(addresses[index], timeouts=timeouts, limits=limits)
+        return cls(addresses[index], timeouts=timeouts, limits=limits, tls=tls)
 
     def __repr__(self) -> str:
         if self._parts is None:
@@ -374,25 +377,22 @@ class RemoteDevice:
         return parts
 
     async def _open(self) -> "RemoteDevice":
-        if self._opening or self._closed:
+        if any((self._opening, self._closed)):
             raise NotOpen(self.name, "a board is opened once; make a new RemoteDevice to open it again")
 
         self._opening = True
-        connection = Connection(self.address, self.name, self.timeouts, self.limits)
 
         try:
-            await connection.open()
-            parts = Parts(connection, await Identity.read(connection), self.limits)
-
-            if self._closed:
-                raise NotOpen(self.name, "the board was closed while it was opened")
+            parts = await Parts.open(self.address, self.name, self.timeouts, self.limits, self.tls)
         except BaseException:
             self._opening = False
-            await to_the_end(connection.close())
             raise
 
-        self._parts = parts
+        if self._closed:
+            await to_the_end(parts.close())
+            raise NotOpen(self.name, "the board was closed while it was opened")
 
+        self._parts = parts
         return self
 
 

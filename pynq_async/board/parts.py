@@ -1,7 +1,9 @@
 """What an open board consists of."""
 
-from ..config import Limits
+from ..concurrency import to_the_end
+from ..config import Address, Limits, Timeouts, Tls
 from ..wire.channel import Connection
+from ..wire.tls import Security
 from .clocks import Clocks
 from .fabric import Fabric
 from .files import Files
@@ -32,6 +34,19 @@ class Parts:
         self.record = LoadedRecord(connection, self.files)
         self.fabric = Fabric(connection, self.files, self.record)
         self.last_loaded: Loaded | None = None
+
+    @classmethod
+    async def open(cls, address: Address, board: str, timeouts: Timeouts, limits: Limits, tls: Tls | None) -> "Parts":
+        """Connect to a board and learn what it is; raises `ConnectError`."""
+        security = None if tls is None else await Security.read(board, tls)
+        connection = Connection(address, board, timeouts, limits, security)
+
+        try:
+            await connection.open()
+            return cls(connection, await Identity.read(connection), limits)
+        except BaseException:
+            await to_the_end(connection.close())
+            raise
 
     async def close(self) -> None:
         """Give back what the board handed out, and close the connection."""

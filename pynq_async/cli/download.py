@@ -7,10 +7,10 @@ import click
 
 from ..bitstream import Bitstream, load_bitstream
 from ..board.loaded import Loaded
-from ..config import Address, Timeouts
-from ..farm import BoardFarm, Results
+from ..farm import BoardFarm, BoardSpec, Results
+from .boards import asked_timeout, chosen, inventory_option, to_boards
 from .output import bytes_text, console, error_values, mark, say_error, say_json, sentence, table
-from .parameters import examples, json_option, timeout_option, to_addresses
+from .parameters import examples, json_option, timeout_option
 from .progress import Bars
 from .running import carry_out
 
@@ -22,10 +22,13 @@ _STAGES = {"upload": "upload", "verify": "read back", "program": "program"}
     epilog=examples(
         "pynq-async download base.bit 192.168.2.99",
         "pynq-async download base.bit 192.168.2.99 192.168.2.100 --verify full",
+        "pynq-async download base.bit --inventory lab.toml --tag zcu104",
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("addresses", metavar="[ADDRESS]...", nargs=-1, callback=to_addresses)
+@click.argument("boards", metavar="[ADDRESS]...", nargs=-1, callback=to_boards)
+@inventory_option
+@click.option("--tag", "tags", multiple=True, help="Only boards of the inventory with this tag; may be repeated.")
 @click.option("--partial", is_flag=True, help="Reconfigure a region only.")
 @click.option("--no-clocks", is_flag=True, help="Leave the clocks of the fabric as they are.")
 @click.option(
@@ -39,7 +42,9 @@ _STAGES = {"upload": "upload", "verify": "read back", "program": "program"}
 @json_option
 def download(
     file: Path,
-    addresses: tuple[Address, ...],
+    boards: tuple[BoardSpec | str, ...],
+    inventory: Path | None,
+    tags: tuple[str, ...],
     partial: bool,
     no_clocks: bool,
     verify: str,
@@ -48,26 +53,31 @@ def download(
 ) -> int:
     """Program FILE (.bit, .bin, .xsa or .pdi) into boards, all at once.
 
-    Without an ADDRESS the boards are those of PYNQ_REMOTE_DEVICES. Nothing is sent unless all of them answer. A
-    hardware description beside FILE (base.hwh for base.bit) sets the clocks.
+    Without an ADDRESS the boards are those of PYNQ_REMOTE_DEVICES, or all of the inventory. Nothing is sent unless all
+    of them answer. A hardware description beside FILE (base.hwh for base.bit) sets the clocks.
     """
-    work = _download(
-        file, addresses, Timeouts(connect=timeout), partial, not no_clocks, verify == "full", as_json=as_json
-    )
-    return carry_out(work, as_json=as_json)
+    if tags and inventory is None:
+        raise click.UsageError("--tag needs --inventory")
+
+    asked = asked_timeout()
+
+    async def work() -> int:
+        specs = chosen(boards, inventory, tags, timeout, asked=asked)
+        return await _download(file, specs, partial, not no_clocks, verify == "full", as_json=as_json)
+
+    return carry_out(work(), as_json=as_json)
 
 
 async def _download(
     file: Path,
-    addresses: tuple[Address, ...],
-    timeouts: Timeouts,
+    boards: list[BoardSpec],
     partial: bool,
     clocks: bool,
     read_back: bool,
     *,
     as_json: bool,
 ) -> int:
-    farm = BoardFarm(addresses or Address.from_env(), timeouts=timeouts)
+    farm = BoardFarm(boards)
     bitstream = await load_bitstream(file)
     stages = {stage: title for stage, title in _STAGES.items() if read_back or stage != "verify"}
 

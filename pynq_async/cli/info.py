@@ -1,31 +1,42 @@
 """`pynq-async info`: what a board is."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..board.device import RemoteDevice
-from ..config import Address, Timeouts
 from ..errors import RemoteFileNotFound
+from ..farm import BoardSpec
+from .boards import asked_timeout, chosen, inventory_option, to_board
 from .output import bytes_text, console, say_json, table
-from .parameters import address_argument, examples, json_option, timeout_option
+from .parameters import examples, json_option, timeout_option
 from .running import carry_out
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-@click.command(epilog=examples("pynq-async info 192.168.2.99", "pynq-async info --json pynq.local:7967"))
-@address_argument
+@click.command(
+    epilog=examples(
+        "pynq-async info 192.168.2.99",
+        "pynq-async info --json pynq.local:7967",
+        "pynq-async info --inventory lab.toml bench-left",
+    )
+)
+@click.argument("board", metavar="ADDRESS", callback=to_board)
+@inventory_option
 @timeout_option
 @json_option
-def info(address: Address, timeout: float, as_json: bool) -> int:
+def info(board: BoardSpec | str, inventory: Path | None, timeout: float, as_json: bool) -> int:
     """Show what a board is and what is loaded on it."""
-    return carry_out(_info(address, timeout, as_json=as_json), as_json=as_json)
+    return carry_out(_info(board, inventory, timeout, asked=asked_timeout(), as_json=as_json), as_json=as_json)
 
 
-async def _info(address: Address, timeout: float, *, as_json: bool) -> int:
-    async with RemoteDevice(address, timeouts=Timeouts(connect=timeout)) as board:
+async def _info(name: BoardSpec | str, inventory: Path | None, timeout: float, *, asked: bool, as_json: bool) -> int:
+    (spec,) = chosen([name], inventory, (), timeout, asked=asked)
+
+    async with spec.device(None, None, None) as board:
         facts = await _facts(board)
 
     if as_json:

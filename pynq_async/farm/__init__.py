@@ -13,6 +13,7 @@ from .events import (
 )
 from .farm import BoardFarm
 from .health import Health
+from .inventory import INVENTORY_SCHEMA, load_inventory
 from .jobs import MapResult
 from .lease import Lease
 from .mapping import FarmMap
@@ -21,6 +22,7 @@ from .spec import BoardSpec
 from .statistics import BoardStatistics, FarmStatistics
 
 __all__ = [
+    "INVENTORY_SCHEMA",
     "Barrier",
     "BoardFarm",
     "BoardJoined",
@@ -39,4 +41,5 @@ __all__ = [
     "Lease",
     "MapResult",
     "Results",
+    "load_inventory",
 ]

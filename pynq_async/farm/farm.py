@@ -8,12 +8,13 @@ from ..bitstream import Bitstream, load_bitstream, load_design
 from ..board.device import RemoteDevice
 from ..board.loaded import Loaded
 from ..concurrency import to_the_end
-from ..config import Address, Limits, Timeouts
+from ..config import Address, Limits, Timeouts, Tls
 from ..errors import BoardError, InvalidArgument, NotOpen
 from ..progress import Progress, ProgressCallback
 from .barrier import Barrier, Meeting
 from .events import BoardLoaded, BoardProgress
 from .health import Health, board_failure
+from .inventory import load_inventory
 from .lending import Lending
 from .open_farm import OpenFarm, check_distinct, host_locks
 from .results import Results, farm_error
@@ -50,7 +51,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
         require: how many boards must answer when the farm is opened: "all", "any" (one at least), or a number.
         health: how often boards are asked, and how long an answer may take.
         exclusive: whether what is lent is locked for other processes of this host, as far as they ask for it too.
-        timeouts, limits: for every board.
+        timeouts, limits, tls: for every board that has none of its own.
     """
 
     def __init__(
@@ -62,12 +63,13 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
         exclusive: bool = False,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._specs = board_specs(boards)
         self._required = _required(require, len(self._specs))
         self._health = health or Health()
         self._exclusive = exclusive
-        self._devices = {name: spec.device(timeouts, limits) for name, spec in self._specs.items()}
+        self._devices = {name: spec.device(timeouts, limits, tls) for name, spec in self._specs.items()}
         self._boards = dict(self._devices)
         self._open_farm: OpenFarm | None = None
         self._opened = False
@@ -81,11 +83,37 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
         exclusive: bool = False,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: Tls | None = None,
     ) -> "BoardFarm":
         """All boards of `PYNQ_REMOTE_DEVICES`, comma-separated; raises `InvalidArgument` when there is none."""
         return cls(
-            Address.from_env(), require=require, health=health, exclusive=exclusive, timeouts=timeouts, limits=limits
+            Address.from_env(),
+            require=require,
+            health=health,
+            exclusive=exclusive,
+            timeouts=timeouts,
+            limits=limits,
+            tls=tls,
         )
+
+    @classmethod
+    def from_inventory(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        names: Iterable[str] | None = None,
+        tags: str | Iterable[str] = (),
+        require: Require = "all",
+        health: Health | None = None,
+        exclusive: bool = False,
+    ) -> "BoardFarm":
+        """The boards of an inventory file, or those with a name in `names` and with all of `tags`.
+
+        The file is read here, the certificates that it names when the farm is opened. Raises `InventoryError` with line
+        and field, and `InvalidArgument` for a name or tag that is not in the file.
+        """
+        boards = load_inventory(path, names=names, tags=tags)
+        return cls(boards, require=require, health=health, exclusive=exclusive)
 
     def __getitem__(self, name: str) -> RemoteDevice:
         return self._boards[name]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..board.device import RemoteDevice
-from ..config import Address, Limits, Timeouts
+from ..config import Address, Limits, Timeouts, Tls
 from ..errors import InvalidArgument
 
 
@@ -19,19 +19,24 @@ class BoardSpec:
         name: unique in the farm; stands in every error.
         address: where its board server listens.
         tags: words that leases may ask for.
-        timeouts, limits: of this board; those of the farm unless told.
+        tls, timeouts, limits: of this board; those of the farm unless told.
     """
 
     name: str
     address: Address
     tags: frozenset[str] = frozenset()
+    tls: Tls | None = None
     timeouts: Timeouts | None = None
     limits: Limits | None = None
 
-    def device(self, timeouts: Timeouts | None, limits: Limits | None) -> RemoteDevice:
-        """The board, not open yet; `timeouts` and `limits` are those of the farm."""
+    def device(self, timeouts: Timeouts | None, limits: Limits | None, tls: Tls | None) -> RemoteDevice:
+        """The board, not open yet; `timeouts`, `limits` and `tls` are those of the farm."""
         return RemoteDevice(
-            self.address, name=self.name, timeouts=self.timeouts or timeouts, limits=self.limits or limits
+            self.address,
+            name=self.name,
+            timeouts=self.timeouts or timeouts,
+            limits=self.limits or limits,
+            tls=self.tls or tls,
         )
 
 

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from types import TracebackType
 
 from ..errors import SimulationError
+from .tls_end import TlsEnd
 
 _READ = 1 << 16
 _IN_FLIGHT = 64
@@ -29,6 +31,14 @@ class Link:
             link.black_hole = True                  # from now on nothing arrives, and nobody is told
             link.cut()                              # every connection ends with RST
 
+    With `tls` it is the TLS terminator that boards, which speak plaintext, are put behind:
+
+    ::
+
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain("terminator.pem", "terminator.key")
+        link = Link(address, tls=tls)               # HTTP/2 is offered (ALPN h2); TLS ends here, `address` is plaintext
+
     Attributes:
         latency: seconds by which bytes are late, each way.
         bandwidth: bytes a second each way of one connection; None is no limit.
@@ -40,7 +50,9 @@ class Link:
         returned: bytes that came back so far.
     """
 
-    def __init__(self, target: str, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, target: str, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.latency = 0.0
         self.bandwidth: float | None = None
         self.slice_bytes: int | None = None
@@ -53,12 +65,16 @@ class Link:
         self._target_port = int(target_port)
         self._host = host
         self._port = port
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._passing = asyncio.Event()
         self._passing.set()
         self._relays: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
 
     async def __aenter__(self) -> str:
+        if self._tls is not None:
+            self._tls.set_alpn_protocols(["h2"])
+
         try:
             self._server = await asyncio.start_server(self._relay, self._host, self._port)
         except OSError as problem:
@@ -121,11 +137,25 @@ class Link:
             if self.refuse:
                 return
 
+            near_reader: asyncio.StreamReader | TlsEnd = reader
+            near: asyncio.StreamWriter | TlsEnd = writer
+
+            if self._tls is not None:
+                near_reader = near = terminated = TlsEnd(reader, writer, self._tls)
+                await self._passing.wait()
+
+                try:
+                    await terminated.handshake()
+                except ssl.SSLError:
+                    ends.clear()
+                    writer.close()  # and no RST, which could overtake the alert that says why
+                    return
+
             far_reader, far = await asyncio.open_connection(self._target_host, self._target_port)
             ends.append(far)
 
             async with asyncio.TaskGroup() as both:
-                for source, sink, outward in ((reader, far, True), (far_reader, writer, False)):
+                for source, sink, outward in ((near_reader, far, True), (far_reader, near, False)):
                     packets: _Packets = asyncio.Queue(_IN_FLIGHT)
                     both.create_task(self._receive(source, packets))
                     both.create_task(self._pass_on(packets, sink, outward=outward))
@@ -138,13 +168,13 @@ class Link:
 
             del self._relays[task]
 
-    async def _receive(self, reader: asyncio.StreamReader, packets: _Packets) -> None:
+    async def _receive(self, reader: asyncio.StreamReader | TlsEnd, packets: _Packets) -> None:
         while data := await reader.read(self.slice_bytes or _READ):
             await packets.put((asyncio.get_running_loop().time() + self.latency, data))
 
         await packets.put(None)
 
-    async def _pass_on(self, packets: _Packets, writer: asyncio.StreamWriter, *, outward: bool) -> None:
+    async def _pass_on(self, packets: _Packets, writer: asyncio.StreamWriter | TlsEnd, *, outward: bool) -> None:
         loop = asyncio.get_running_loop()
 
         while (packet := await packets.get()) is not None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import quote
 
 import anyio
 import grpc
@@ -30,6 +31,7 @@ from ..errors import (
     ProtocolViolation,
     ServerError,
     StaleHandle,
+    TlsError,
     UnknownHandle,
     WrongLoop,
 )
@@ -40,8 +42,9 @@ from .calls import Calls
 from .framing import payload
 from .guard import Admit, Guard
 from .streams import Streams
+from .tls import Security
 
-OPTIONS: tuple[tuple[str, int], ...] = (
+OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.enable_http_proxy", 0),  # boards are on the lab's network; a proxy variable must not hijack them
     ("grpc.use_local_subchannel_pool", 1),  # no sharing of connections between channels
     ("grpc.enable_retries", 0),  # even a transparent retry may reach a restarted server with an old handle
@@ -63,12 +66,15 @@ _SMALL_FILE = 1 << 20  # nothing under /proc that is read here comes near it
 
 # gRPC's words for why there is no connection, and ours.
 _NO_SUCH_HOST = ("DNS resolution failed", "Domain name not found")
+_BY_TERMINATOR = " (by a TLS terminator that wants TLS or a client certificate, or finds no board?)"
 _PLAINLY = {
     "Connection refused": "the connection was refused",
     "No route to host": "there is no route to it",
     "Network is unreachable": "its network is unreachable",
     "http1": "what answers there speaks HTTP/1",
-    "reset by peer": "the connection was reset",
+    "reset by peer": "the connection was reset" + _BY_TERMINATOR,
+    "Socket closed": "the connection was closed" + _BY_TERMINATOR,
+    "before receiving SETTINGS": "the connection was closed or not answered" + _BY_TERMINATOR,
 }
 
 
@@ -97,13 +103,16 @@ class Connection:
         services: the full names of the services it offers.
     """
 
-    def __init__(self, address: Address, board: str, timeouts: Timeouts, limits: Limits) -> None:
+    def __init__(
+        self, address: Address, board: str, timeouts: Timeouts, limits: Limits, security: Security | None = None
+    ) -> None:
         self.address = address
         self.board = board
         self.timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
-        self._channel = grpc.aio.insecure_channel(address.target, options=OPTIONS)
+        self._security = security
+        self._channel = _channel(address, security)
         self._limits = limits
         guard = Guard(
             self._channel,
@@ -266,6 +275,7 @@ class Connection:
     async def _connect(self) -> Server:
         """Ask the server who it is until it answers or the connect timeout is over."""
         trouble: BoardError | None = None
+        looked_into: set[str] = set()
 
         with anyio.move_on_after(self.timeouts.connect):
             while True:
@@ -277,7 +287,18 @@ class Connection:
                     if any(sign in str(error) for sign in _NO_SUCH_HOST):
                         break
 
+                    if self._security is not None and str(error) not in looked_into:
+                        looked_into.add(str(error))
+
+                        if cause := await self._security.cause(self.address, str(error)):
+                            raise self._no_tls(cause) from error
+
                     await anyio.sleep(0.1)
+                except ServerError as error:
+                    if self._security is not None and (cause := self._security.cause_of_status(str(error))):
+                        raise self._no_tls(cause) from error
+
+                    raise
 
         if trouble is not None and any(sign in str(trouble) for sign in _NO_SUCH_HOST):
             raise ConnectError(
@@ -290,6 +311,9 @@ class Connection:
             f"no connection to {self.address.target} within {self.timeouts.connect:g} s: {seen}; is the board on, on "
             "this network, and is its pynq-remote service running?",
         ) from trouble
+
+    def _no_tls(self, cause: str) -> TlsError:
+        return TlsError(self.board, f"no TLS connection to {self.address.target}: {cause}")
 
     async def _read_identity(self) -> Server:
         try:
@@ -325,6 +349,16 @@ class Connection:
             return frozenset(service.name for service in answer.list_services_response.service)
 
         return frozenset()
+
+
+def _channel(address: Address, security: Security | None) -> grpc.aio.Channel:
+    # With its scheme: gRPC takes hosts called unix or ipv4 for schemes of its own.
+    target = f"dns:///{quote(address.target, safe='[]:')}"
+
+    if security is None:
+        return grpc.aio.insecure_channel(target, options=OPTIONS)
+
+    return grpc.aio.secure_channel(target, security.credentials, options=OPTIONS + security.options)
 
 
 def _process(stat: str) -> tuple[int, int] | None:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
 
-from pynq_async import RemoteDevice, Timeouts
+from pynq_async import Address, RemoteDevice, Timeouts
 from pynq_async.errors import (
     BoardExhausted,
     ConnectError,
@@ -86,6 +87,37 @@ async def test_something_else_at_the_port_is_a_connect_error(answer: bytes | Non
 async def test_an_unknown_host_is_a_connect_error() -> None:
     with pytest.raises(ConnectError, match="there is no host called no-such-board.invalid"):
         await RemoteDevice("no-such-board.invalid", timeouts=Timeouts(connect=20))  # said at once
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [(name, name) for name in ("unix", "dns", "ipv4", "ipv6", "vsock", "xds")] + [("fe80::1%none", "[fe80::1%25none]")],
+)
+async def test_a_host_called_as_a_scheme_of_grpcs_is_a_host(
+    host: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = []
+    insecure = grpc.aio.insecure_channel
+
+    def remember(target: str, **options: Any) -> grpc.aio.Channel:
+        targets.append(target)
+        return insecure(target, **options)
+
+    monkeypatch.setattr(grpc.aio, "insecure_channel", remember)
+
+    with pytest.raises(ConnectError, match="there is no host called|no connection to"):
+        await RemoteDevice(Address(host, 1), timeouts=QUICK)
+
+    assert targets == [f"dns:///{path}:1"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+async def test_names_and_version_6_addresses_are_reached(host: str) -> None:
+    async with serve(SimBoard(), "::1" if ":" in host else "127.0.0.1") as address:
+        there = Address(host, Address.parse(address).port)
+
+        async with RemoteDevice(there) as board:
+            assert board.model == "Pynq-Z2"
 
 
 async def test_a_grpc_server_of_another_kind_is_no_board() -> None:
