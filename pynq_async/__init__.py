@@ -50,6 +50,7 @@ else:
     def __dir__():
         return sorted({*globals(), *__all__})
 
+
 __all__ = [
     "MMIO",
     "Address",

@@ -44,7 +44,7 @@ from .guard import Admit, Guard
 from .streams import Streams
 from .tls import Security
 
-OPTIONS: tuple[tuple[str, int | str], ...] = (
+OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_http_proxy", 0),  # boards are on the lab's network; a proxy variable must not hijack them
     ("grpc.use_local_subchannel_pool", 1),  # no sharing of connections between channels
     ("grpc.enable_retries", 0),  # even a transparent retry may reach a restarted server with an old handle
@@ -358,7 +358,7 @@ def _channel(address: Address, security: Security | None) -> grpc.aio.Channel:
     if security is None:
         return grpc.aio.insecure_channel(target, options=OPTIONS)
 
-    return grpc.aio.secure_channel(target, security.credentials, options=OPTIONS + security.options)
+    return grpc.aio.secure_channel(target, security.credentials, options=(*OPTIONS, *security.options))
 
 
 def _process(stat: str) -> tuple[int, int] | None:
