@@ -248,8 +248,9 @@ class MemoryPool:
             except _OUT_OF_REACH:
                 raise
             except BoardError as error:
-                raise trouble(memory, str(error).removeprefix(f"{board}: ")) from error
+                problems[memory] = error
 
+        problems: dict[BoardMemory, BoardError] = {}
         lost = self.lost(self.connection.server)
 
         with anyio.move_on_after(patience) as bound:
@@ -257,6 +258,10 @@ class MemoryPool:
 
         if bound.cancelled_caught:
             raise trouble(lost[0], f"no quiet within {patience:g} s")
+
+        for memory, error in problems.items():
+            if memory in self.pinned:  # no other one stopped the hardware
+                raise trouble(memory, str(error).removeprefix(f"{board}: ")) from error
 
     async def _free_discarded(self) -> dict[str, BoardError]:
         """Free what is in the list, each exactly once; the caller holds the buffers alone.

@@ -339,3 +339,28 @@ async def test_closing_stops_the_hardware_that_can_be_stopped(monkeypatch: pytes
 
 async def _for_ever() -> None:
     await asyncio.Event().wait()
+
+
+async def test_hardware_that_is_waited_for_once_and_lets_all_its_memory_go() -> None:
+    async with simulated() as (sim, board):
+        lost = [await board.allocate(64) for _ in range(3)]
+        unpin: list[Callable[[], None]] = []
+        asked = 0
+
+        async def quiesce() -> None:
+            nonlocal asked
+            asked += 1
+
+            if asked > 1:
+                raise HardwareError(board.name, "somebody waits already")
+
+            await asyncio.sleep(0.01)
+
+            for each in unpin:
+                each()
+
+        unpin += [buffer.pin(quiesce) for buffer in lost]
+        await sim.restart()
+
+        async with board.allocate(64):
+            assert asked == 3

@@ -52,3 +52,22 @@ async def test_h30_hardware_is_stopped_before_its_memory_is_freed() -> None:
 
         assert sim.counters.strays == 0
         await assert_works(sim, board)
+
+
+async def test_h30_hardware_is_stopped_before_a_restarted_server_gives_its_memory_out_again() -> None:
+    async with endangered(designs=[DESIGN]) as (sim, board):
+        overlay = await Overlay.load(board, firmware(), design=DESIGN)
+        mine = await board.allocate(64, "u1")
+        await overlay.dma.recvchannel.transfer(mine)
+        where = mine.physical_address
+        await sim.restart()
+
+        async with board.allocate(4096, "u1") as other:
+            assert other.physical_address == where
+            send(sim)
+            await other.sync_from_device()
+            assert not other.any()
+
+        await mine.free()
+        assert sim.counters.strays == 0
+        await assert_works(sim, board)

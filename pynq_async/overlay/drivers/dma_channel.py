@@ -7,6 +7,7 @@ from typing import NoReturn, SupportsIndex
 from ...board.buffer import Buffer, board_side, prefix, server_life
 from ...board.device import RemoteDevice
 from ...board.mmio import MMIO
+from ...concurrency import deadline
 from ...errors import (
     BoardError,
     BoardRebooted,
@@ -20,7 +21,7 @@ from ...errors import (
 from ...hardware.axi_dma import ERRORS, HALTED, IDLE, RUN
 from .dma_engine import DmaEngine, Half
 from .dma_errors import explain, explain_lateness
-from .dma_transfer import ChannelSettings, Flight, checked_part, checked_timeout
+from .dma_transfer import ChannelSettings, Flight, checked_part
 
 TIMEOUT = 10.0
 _RUN = 1.0
@@ -106,7 +107,7 @@ class DmaChannel:
         was stopped. Many may wait, each with a timeout of its own.
         """
         flight = self._last()
-        await self._land(flight, checked_timeout(self.board, self, timeout))
+        await self._land(flight, timeout)
 
         if self.sends:
             return
@@ -118,7 +119,7 @@ class DmaChannel:
 
     async def finish(self, timeout: float = TIMEOUT) -> None:
         """Wait until the hardware has done its part of the last transfer: `wait` without synchronising the data."""
-        await self._land(self._last(), checked_timeout(self.board, self, timeout))
+        await self._land(self._last(), timeout)
 
     async def transferred(self) -> int:
         """How many bytes the last transfer moved; a packet that was received may have been shorter than its buffer.
@@ -276,6 +277,8 @@ class DmaChannel:
 
     async def _land(self, flight: Flight, timeout: float) -> None:
         """Wait until the hardware has done its part."""
+        deadline(self.board.name, timeout)
+
         if self._settled(flight):
             return
 
@@ -322,9 +325,6 @@ class DmaChannel:
     async def _look(self, flight: Flight, timeout: float) -> int | None:
         """Read the status until it says that the transfer is over; it may also be that others have learned that."""
         try:
-            if not timeout:
-                return await flight.registers.read(self.registers.status)
-
             return await flight.registers.poll(self.registers.status, lambda word: self._over(flight, word), timeout)
         except BoardError as error:
             if self._settled(flight):

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...board.device import RemoteDevice
-from ...concurrency import for_each, to_the_end
+from ...concurrency import deadline, for_each, to_the_end
 from ...errors import BoardError, Misuse
 from .dma_channel import TIMEOUT, DmaChannel
-from .dma_transfer import checked_timeout
 
 if TYPE_CHECKING:
     from ...board.buffer import Buffer
@@ -101,11 +100,10 @@ class _Pipe:
 
     def run(self, frames: Frames, timeout: float) -> "_Run":
         """Begin another run; the one before may not go on."""
-        checked_timeout(self.board, self._send, timeout)
-
         if not self._outgoing:
             raise Misuse(self.board.name, f"{self._send}: enter the stream first: async with dma.stream(...) as stream")
 
+        deadline(self.board.name, timeout)
         self._run = _Run(self, frames, timeout)
         return self._run
 

@@ -4,7 +4,6 @@ import asyncio
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import SupportsIndex, cast
 
 import numpy as np
@@ -101,16 +100,6 @@ class Flight:
 
         for unpin in self.unpin:
             unpin()
-
-
-def checked_timeout(board: RemoteDevice, channel: object, timeout: object) -> float:
-    """The seconds to wait; raises for what is no number of them."""
-    seconds = float(timeout) if isinstance(timeout, Real) else -1.0
-
-    if not seconds >= 0:
-        raise Misuse(board.name, f"{channel}: a timeout is a number of seconds, 0 or more, not {timeout!r}")
-
-    return seconds
 
 
 def checked_part(

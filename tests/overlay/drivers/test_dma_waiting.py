@@ -67,15 +67,15 @@ async def test_a_wait_takes_seconds() -> None:
         reads = sim.counters.calls["mmio.read"]
         wrong: Any
 
-        for wrong in (None, -1, float("nan"), "1"):
+        for wrong in (None, float("nan"), "1"):
             for wait in (dma.recvchannel.wait, dma.recvchannel.finish):
-                with pytest.raises(Misuse, match=r"dma.recvchannel: a timeout is a number of seconds, 0 or more, not"):
+                with pytest.raises(Misuse, match=r"a timeout is a number of seconds, not"):
                     await wait(wrong)
 
         assert sim.counters.calls["mmio.read"] == reads
 
         async with dma.stream(64, "u1") as stream:
-            with pytest.raises(Misuse, match="a timeout is a number of seconds, 0 or more, not None"):
+            with pytest.raises(Misuse, match="a timeout is a number of seconds, not None"):
                 stream.process([], timeout=None)  # type: ignore[arg-type]
 
         await dma.recvchannel.stop()

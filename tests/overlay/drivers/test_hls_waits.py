@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Generator
 from typing import Any, cast
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from pynq_async import Overlay, RemoteDevice
 from pynq_async.errors import DeadlineExceeded, Misuse
 from pynq_async.sim import SimBoard, SimDesign, serve
+from pynq_async.sim.ip import KernelCall
 from tests.designs import design, firmware
 
-from .kernels import ADD, Gate, add, loaded
+from .kernels import ADD, COPY, Gate, add, copy, loaded
 
 
 async def test_a_kernel_that_an_earlier_program_left_running_is_not_taken_for_ours() -> None:
@@ -58,3 +60,27 @@ async def test_a_timeout_is_seconds() -> None:
         assert not sim.counters.calls["mmio.write"]
         await kernel.start(1, 2)
         await kernel.wait(0)
+
+
+async def test_memory_is_not_given_out_again_while_a_kernel_may_write_to_it() -> None:
+    def slowly(call: KernelCall) -> Generator[float, None, None]:
+        yield 0.02
+        copy(call)
+
+    async with loaded(COPY, slowly) as (sim, board, kernel):
+        source, to = await board.allocate(64, "u1"), await board.allocate(64, "u1")
+        source[:] = 5
+        await source.sync_to_device()
+        await kernel.start(to, source, 64)
+        at = to.physical_address
+        await sim.restart()
+
+        async with board.allocate(64, "u1") as one, board.allocate(64, "u1") as other:
+            assert other.physical_address == at
+            assert sim.ip["kernel"].finished == 1
+
+            for buffer in (one, other):
+                await buffer.sync_to_device()
+
+        await source.free()
+        await to.free()
