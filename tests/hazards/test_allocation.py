@@ -13,6 +13,7 @@ from pynq_async.sim import SimBoard
 from pynq_async.wire import messages as m
 from pynq_async.wire import methods
 
+from ..boards import begun
 from ..sim.conftest import eventually
 from .conftest import QUICK, assert_works, careless, danger, endangered, nothing_sent, served
 
@@ -52,9 +53,9 @@ async def test_h22_a_cancelled_allocation_leaks_without_defence() -> None:
     async with careless() as (sim, raw):
         sim.faults.delay("buffer.allocate", 0.01)
 
-        for _ in range(5):
+        for number in range(5):
             allocation = asyncio.ensure_future(raw.allocate(64))
-            await asyncio.sleep(0.005)
+            await begun(sim, "buffer.allocate", number + 1)
             allocation.cancel()
             await asyncio.wait({allocation})
 
