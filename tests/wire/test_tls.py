@@ -75,11 +75,11 @@ async def terminator(
     async with await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=context) as server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-    for connection in connections:
-        connection.cancel()
+        for connection in connections:  # before the server is closed: from Python 3.12 on that waits for them
+            connection.cancel()
 
-    if connections:
-        await asyncio.wait(connections)
+        if connections:
+            await asyncio.wait(connections)
 
 
 async def refused(address: str, tls: Tls) -> str:
