@@ -1,3 +1,4 @@
+import inspect
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_family_of_devices_is_known() -> None:
 
 
 def test_the_example_of_a_register_with_fields_stands() -> None:
-    example = (SyntheticIp.__doc__ or "").partition("SyntheticIp(")[2].partition("\n\n    Attributes")[0]
+    example = (inspect.getdoc(SyntheticIp) or "").partition("SyntheticIp(")[2].partition("\n\nAttributes")[0]
     mixer = eval(f"SyntheticIp({example}", {"SyntheticIp": SyntheticIp})
     registers = synthetic_design({"mixer": mixer}).ip["mixer"].registers
     assert registers["STATUS"]["address_offset"] == 4 and registers["CTRL"]["fields"]["MODE"]["bit_width"] == 2
