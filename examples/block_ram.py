@@ -11,7 +11,7 @@ from pynq_async import Overlay, RemoteDevice
 from pynq_async.bitstream import SyntheticIp, parse_bitstream, synthetic_bitstream, synthetic_design
 from pynq_async.sim import SimBoard, serve
 
-DESIGN = synthetic_design({"player/waveform": SyntheticIp("BRAM", 0x4000_0000, size=0x2000)})
+DESIGN = synthetic_design({"player/waveform": SyntheticIp("BRAM", 0x4000_0000, size=0x1000)})
 BITSTREAM = parse_bitstream("player.bit", synthetic_bitstream())  # with files: `Overlay.load(board, "player.bit")`
 
 
@@ -22,9 +22,9 @@ async def use(board: RemoteDevice) -> None:
     print(f"{samples.name} holds {len(samples)} samples of {samples.dtype}")
 
     await samples[:].write((32767 * np.sin(np.linspace(0, 20 * np.pi, len(samples)))).astype("i2"))
-    await samples[1001:1999].write(0)
+    await samples[501:999].write(0)
     played = await samples[:].read()
-    print(f"loudest {played.max()}, silent {np.count_nonzero(played[1001:1999] == 0)} samples long")
+    print(f"loudest {played.max()}, silent {np.count_nonzero(played[501:999] == 0)} samples long")
 
 
 async def main() -> None:
