@@ -18,7 +18,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 def tests(session: nox.Session) -> None:
     """The tests, with the newest versions of everything."""
     session.install("-e", ".[cli,test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
@@ -30,7 +30,7 @@ def minimums(session: nox.Session) -> None:
     ]
     session.install("-e", ".[cli,test]", *lowest)
     session.run("pip", "list")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
