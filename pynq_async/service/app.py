@@ -1,0 +1,85 @@
+"""The service as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ..errors import PynqError
+from ..farm import BoardFarm
+from . import problems
+from .audit import Audit
+from .gate import Gate
+from .options import ServiceOptions
+from .problems import Problem
+from .rates import Rates
+from .routes import boards, events, leases
+from .service import FarmService
+from .tokens import Tokens
+
+
+def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | None = None) -> FastAPI:
+    """A farm behind HTTP, with a page to watch it.
+
+        secret, token = Token.make("alice", "use")
+        app = create_service(BoardFarm.from_inventory("farm.toml", require="any"), Tokens([token]))
+        # uvicorn.run(app)
+
+    The farm, which is not open yet, is opened when the application starts and closed when it ends, both by its
+    lifespan. An application that mounts it enters `app.router.lifespan_context(app)` in its own.
+
+    Args:
+        farm: the boards; with `require="any"` or 0 the service starts although some do not answer.
+        tokens: who may do what.
+        options: limits and times.
+    """
+    options = options or ServiceOptions()
+    service = FarmService(farm, tokens, options)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    app = FastAPI(
+        title="pynq-async",
+        summary="FPGA boards behind HTTP",
+        version=version("pynq-async"),
+        lifespan=lifespan,
+        docs_url=None,  # the usual page of them asks other hosts for its scripts
+        redoc_url=None,
+        exception_handlers={
+            PynqError: problems.of_pynq_error,
+            HTTPException: problems.of_http_exception,
+            RequestValidationError: problems.of_invalid_request,
+            Exception: problems.of_anything,
+        },
+    )
+    app.state.service = service
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.add_middleware(
+        Gate,
+        tokens=tokens,
+        rates=Rates(options.requests, options.burst),
+        max_body=max(options.upload_bytes, options.buffer_bytes),
+    )
+    app.add_middleware(Audit)
+
+    for each in (boards, leases, events):
+        app.include_router(each.router)
+
+    return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, with the problem details that every route may answer."""
+    if app.openapi_schema is None:
+        description = FastAPI.openapi(app)
+        description.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        app.openapi_schema = description
+
+    return app.openapi_schema

@@ -1,0 +1,37 @@
+"""Routes that take JSON: small bodies only, whatever else the service takes."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message
+
+from .problems import Refusal
+
+LARGEST = 1 << 20
+
+
+class JsonRoute(APIRoute):
+    """A route whose body is at most 1 MiB: what is larger is not read to its end."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Handle a request whose body is counted."""
+        handle = super().get_route_handler()
+
+        async def limited(request: Request) -> Response:
+            received = 0
+
+            async def receive() -> Message:
+                nonlocal received
+                message = await request.receive()
+                received += len(message.get("body", b""))
+
+                if received > LARGEST:
+                    raise Refusal(413, "too-large", f"the service takes at most {LARGEST} bytes of JSON")
+
+                return message
+
+            return await handle(Request(request.scope, receive))
+
+        return limited

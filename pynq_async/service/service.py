@@ -1,0 +1,105 @@
+"""What stands behind the routes of a service, and how long it lives."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+
+from ..errors import NotSupported, PynqError
+from ..farm import BoardFarm
+from ..farm.host import Host
+from .feed import Feed
+from .leases import ServiceLeases
+from .options import ServiceOptions
+from .problems import Refusal
+from .tokens import Tokens
+from .told import told
+
+
+class FarmService:
+    """A farm and what its clients have in it, while the service runs.
+
+    Attributes:
+        farm: the boards; opened and closed with the service.
+        leases: who has which board.
+        feed: what happens, for those who watch.
+        temperatures: of each board's die in degrees Celsius, as last seen; None where a board has no sensor.
+    """
+
+    def __init__(self, farm: BoardFarm, tokens: Tokens, options: ServiceOptions) -> None:
+        self.farm = farm
+        self.tokens = tokens
+        self.options = options
+        self.feed = Feed(options.watchers)
+        self.temperatures: dict[str, float | None] = {}
+        self.stopping = False
+        self._host = Host()
+        self.leases = ServiceLeases(farm, self._host, options)
+
+    async def __aenter__(self) -> "FarmService":
+        await self.farm.__aenter__()
+
+        try:
+            await self._host.open()
+            self._host.start(self._tell_events(), "events")
+            self._host.start(self._take_samples(), "samples")
+        except BaseException:
+            await self.farm.aclose()
+            raise
+
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.drain()
+
+        try:
+            await self._host.aclose()
+        finally:
+            await self.farm.aclose()
+
+    def drain(self) -> None:
+        """Begin nothing new: watchers are let go, requests under way go on."""
+        self.stopping = True
+        self.leases.end_all()
+        self.feed.close()
+
+    def check_running(self) -> None:
+        """Raise for what is not begun any more once the service stops."""
+        if self.stopping:
+            raise Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
+
+    async def _tell_events(self) -> None:
+        async with self.farm.events() as events:
+            async for event in events:
+                self.feed.publish(*told(event))
+
+    async def _take_samples(self) -> None:
+        while True:
+            await self.feed.somebody()
+
+            async with asyncio.TaskGroup() as group:
+                for name in self.farm:
+                    if name not in self.farm.absent:
+                        group.create_task(self._take_sample(name))
+
+            self.feed.publish("samples", self._samples())
+            await asyncio.sleep(self.options.sampling)
+
+    async def _take_sample(self, name: str) -> None:
+        try:
+            self.temperatures[name] = await self.farm[name].sensors.temperature()
+        except NotSupported:
+            self.temperatures[name] = None
+        except PynqError:
+            self.temperatures.pop(name, None)
+
+    def _samples(self) -> Mapping[str, Any]:
+        return {"boards": {name: {"temperature": value} for name, value in self.temperatures.items()}}
+
+
+def service_of(request: Request) -> FarmService:
+    """The service that a request is for."""
+    service = request.app.state.service
+    assert isinstance(service, FarmService)
+    return service

@@ -1,0 +1,60 @@
+"""Bodies that come and go in pieces, from and to clients that may stop halfway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
+
+from .problems import Refusal
+
+
+async def pieces(request: Request, *, most: int, stall: float) -> AsyncIterator[bytes]:
+    """The body of a request as it comes; raises `Refusal` when it is too long, stands still, or is cut off."""
+    received = 0
+    stream = request.stream()
+
+    while True:
+        try:
+            async with asyncio.timeout(stall):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise Refusal(408, "stalled", f"nothing came for {stall:g} s") from None
+        except ClientDisconnect:
+            raise Refusal(400, "cut-off", f"the body was cut off after {received} bytes") from None
+
+        if piece is None:
+            return
+
+        received += len(piece)
+
+        if received > most:
+            raise Refusal(413, "too-large", f"this may have at most {most} bytes")
+
+        yield piece
+
+
+class GuardedStream(StreamingResponse):
+    """A response in pieces, which is given up when the client takes nothing for `stall` seconds."""
+
+    def __init__(
+        self,
+        content: AsyncIterator[bytes | memoryview],
+        stall: float,
+        *,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(content, headers=headers, media_type=media_type)
+        self._stall = stall
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all of it."""
+
+        async def guarded(message: Message) -> None:
+            async with asyncio.timeout(self._stall):
+                await send(message)
+
+        await super().stream_response(guarded)
