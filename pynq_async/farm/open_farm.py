@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from .host import Host
 from .host_lock import HostLock
 from .leasing import Leasing
 from .spec import BoardSpec
-from .statistics import Tally
+from .statistics import FarmStatistics, Tally
 
 if TYPE_CHECKING:
     from .mapping import FarmMap
@@ -47,16 +48,20 @@ class OpenFarm:
         self.absent = dict(absent)
         self.health = health
         self.host = Host()
-        self.tally = Tally()
+        self.tally = Tally(time.time())
         self.publisher = Publisher(self.tally.event)
         self.leasing = Leasing(boards, self.publisher, self.host, locks, self.suspect)
         self.maps: set[FarmMap[Any, Any]] = set()
         self._specs = specs
+        self._devices = devices
         self._watches = {name: Watch(board, health, self, opened=name not in absent) for name, board in devices.items()}
 
     async def begin(self) -> None:
         """Start to look after the boards."""
         await self.host.open()
+
+        for device in self._devices.values():
+            device.observer = self.publisher
 
         for name in self.boards:
             self.leasing.know(self.boards[name], self._specs[name].tags)
@@ -76,6 +81,10 @@ class OpenFarm:
 
         await self.host.aclose()
         self.publisher.close()
+
+    def statistics(self) -> FarmStatistics:
+        """Everything that is known, at this moment."""
+        return self.tally.statistics(self.leasing.leases, self._devices, self.absent, self.publisher.clock())
 
     def suspect(self, error: BoardError) -> None:
         """A board has failed in somebody's hands: nobody is given it until it has answered."""
