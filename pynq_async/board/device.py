@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..bitstream import Bitstream, Design, load_design
 from ..concurrency import to_the_end
-from ..config import Address, Limits, Timeouts, Tls
+from ..config import Address, BoardSpec, Limits, Timeouts, Tls
 from ..errors import InvalidArgument, Misuse, NotOpen
 from ..progress import ProgressCallback, Traffic
 from ..wire.fabric_log import Generation
@@ -44,7 +44,8 @@ class RemoteDevice:
             await leds.write(0x0, 0b1010)
 
     Args:
-        address: `host` or `host:port`; the port is 7967 unless told.
+        address: `host` or `host:port`; the port is 7967 unless told. A `BoardSpec`, as of an inventory, also gives all
+            that is not told here.
         name: stands in every error; the address unless told.
         timeouts: how long things may take.
         limits: how much the board is asked for at a time.
@@ -59,13 +60,18 @@ class RemoteDevice:
 
     def __init__(
         self,
-        address: str | Address,
+        address: str | Address | BoardSpec,
         *,
         name: str | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         tls: Tls | None = None,
     ) -> None:
+        if isinstance(address, BoardSpec):
+            spec, address = address, address.address
+            name, timeouts, limits = name or spec.name, timeouts or spec.timeouts, limits or spec.limits
+            tls = tls or spec.tls
+
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.name = name or str(self.address)
         self.timeouts = timeouts or Timeouts()

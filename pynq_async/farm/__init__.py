@@ -1,5 +1,6 @@
 """Many boards at once."""
 
+from ..config import BoardSpec
 from .barrier import Barrier
 from .events import (
     BoardJoined,
@@ -19,7 +20,6 @@ from .jobs import MapResult
 from .lease import Lease
 from .mapping import FarmMap
 from .results import Results
-from .spec import BoardSpec
 from .statistics import BoardStatistics, FarmStatistics
 
 __all__ = [

@@ -13,11 +13,12 @@ from ..errors import BoardError, InvalidArgument, NotOpen
 from ..progress import ProgressCallback
 from .barrier import Barrier, Meeting
 from .health import Health, board_failure, learn
+from .host_lock import host_locks
 from .inventory import load_inventory
 from .lending import Lending
-from .open_farm import OpenFarm, check_distinct, host_locks
+from .open_farm import OpenFarm, check_distinct
 from .results import Results, farm_error
-from .spec import Boards, board_specs
+from .spec import Boards, board_specs, device
 from .together import together
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
         self._required = _required(require, len(self._specs))
         self._health = health or Health()
         self._exclusive = exclusive
-        self._devices = {name: spec.device(timeouts, limits, tls) for name, spec in self._specs.items()}
+        self._devices = {name: device(spec, timeouts, limits, tls) for name, spec in self._specs.items()}
         self._boards = dict(self._devices)
         self._open_farm: OpenFarm | None = None
         self._opened = False
