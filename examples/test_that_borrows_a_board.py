@@ -2,8 +2,10 @@
 
     pytest examples/test_that_borrows_a_board.py
     pytest examples/test_that_borrows_a_board.py --pynq-board 192.168.2.99 --pynq-board 192.168.2.100
+    pytest examples/test_that_borrows_a_board.py --pynq-inventory lab.toml --pynq-tag camera
 
-The fixtures come with pynq-async. They give addresses, and a buffer that is left on a simulated board fails the test.
+The fixtures come with pynq-async. They give what `RemoteDevice` and `BoardFarm` take, and a buffer that is left on a
+simulated board fails the test.
 With pytest-asyncio or anyio's plugin the tests are `async def` and `asyncio.run` goes.
 """
 
@@ -12,7 +14,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from pynq_async import BoardFarm, RemoteDevice
+from pynq_async import BoardFarm, BoardSpec, RemoteDevice
 from pynq_async.pytest_plugin import BoardFactory
 
 
@@ -26,7 +28,7 @@ async def negated(board: RemoteDevice, data: np.ndarray) -> np.ndarray:
         return buffer.copy().view(np.ndarray)
 
 
-def test_an_image_is_negated(pynq_board: str) -> None:
+def test_an_image_is_negated(pynq_board: BoardSpec) -> None:
     async def scenario() -> None:
         async with RemoteDevice(pynq_board) as board:
             image = np.arange(64, dtype="u1").reshape(8, 8)
@@ -36,7 +38,7 @@ def test_an_image_is_negated(pynq_board: str) -> None:
 
 
 @pytest.mark.pynq_sim(family="zynqmp")
-def test_a_zynqmp_has_64_bits(pynq_board: str) -> None:
+def test_a_zynqmp_has_64_bits(pynq_board: BoardSpec) -> None:
     async def scenario() -> None:
         async with RemoteDevice(pynq_board) as board:
             assert board.arch == "aarch64"
@@ -54,7 +56,7 @@ def test_two_boards_that_the_test_asks_for_itself(pynq_boards: BoardFactory) -> 
     asyncio.run(scenario())
 
 
-def test_every_board_of_the_farm_answers(pynq_farm: list[str]) -> None:
+def test_every_board_of_the_farm_answers(pynq_farm: list[BoardSpec]) -> None:
     async def scenario() -> None:
         async with BoardFarm(pynq_farm) as farm:
             models = await farm.run(model_of)

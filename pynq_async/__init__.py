@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .board.loaded import Loaded
     from .board.mmio import MMIO
     from .board.sensors import Reading, Sensors
-    from .config import Address, Limits, Timeouts, Tls
-    from .farm import BoardFarm, BoardSpec, Health, MapResult, Results
+    from .config import Address, BoardSpec, Limits, Timeouts, Tls
+    from .farm import BoardFarm, Health, MapResult, Results
     from .overlay import DefaultHierarchy, DefaultIP, Overlay
     from .progress import Progress
 else:
@@ -29,8 +29,8 @@ else:
         "board.loaded": ("Loaded",),
         "board.mmio": ("MMIO",),
         "board.sensors": ("Reading", "Sensors"),
-        "config": ("Address", "Limits", "Timeouts", "Tls"),
-        "farm": ("BoardFarm", "BoardSpec", "Health", "MapResult", "Results"),
+        "config": ("Address", "BoardSpec", "Limits", "Timeouts", "Tls"),
+        "farm": ("BoardFarm", "Health", "MapResult", "Results"),
         "overlay": ("DefaultHierarchy", "DefaultIP", "Overlay"),
         "progress": ("Progress",),
     }

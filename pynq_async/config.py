@@ -149,6 +149,35 @@ class Limits:
                 raise InvalidArgument(f"the limit {field.name!r} must be more than 0")
 
 
+@dataclass(frozen=True, slots=True)
+class BoardSpec:
+    """A board before it is opened: its name, where it is, what it is good for, and how it is reached.
+
+        spec = BoardSpec("bench-left", Address.parse("192.168.2.99"), tags=frozenset({"camera"}))
+
+        async with RemoteDevice(spec) as board:
+            ...
+
+    Attributes:
+        name: unique in a farm; stands in every error.
+        address: where its board server listens.
+        tags: words that leases may ask for.
+        tls, timeouts, limits: of this board; those of its farm, or the usual ones, unless told.
+        locked: that the host's lock on it is held for whoever has this: an exclusive farm then takes none.
+    """
+
+    name: str
+    address: Address
+    tags: frozenset[str] = frozenset()
+    tls: Tls | None = None
+    timeouts: Timeouts | None = None
+    limits: Limits | None = None
+    locked: bool = False
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
 def _is_host(text: str) -> bool:
     return bool(text) and not re.search(r"[\s/@\x00]", text)
 

@@ -1,4 +1,4 @@
-"""What a long operation reports while it runs."""
+"""What a long operation reports while it runs, and what has gone over the network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +20,14 @@ class Progress:
     stage: str
     done: int
     total: int
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Bytes of messages to a board and from it, without what gRPC and TLS add."""
+
+    sent: int = 0
+    received: int = 0
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]

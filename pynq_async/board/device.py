@@ -11,16 +11,15 @@ from typing import Any, Literal
 
 import numpy.typing as npt
 
-from ..bitstream import Bitstream, Design, load_bitstream, load_design
-from ..concurrency import both, to_the_end
-from ..config import Address, Limits, Timeouts, Tls
+from ..bitstream import Bitstream, Design, load_design
+from ..concurrency import to_the_end
+from ..config import Address, BoardSpec, Limits, Timeouts, Tls
 from ..errors import InvalidArgument, Misuse, NotOpen
-from ..progress import Progress, ProgressCallback
+from ..progress import ProgressCallback, Traffic
 from ..wire.fabric_log import Generation
-from .axi_ports import set_axi_port_widths
 from .buffer import Buffer, check, element_type
 from .clocks import Clocks
-from .fabric import FULL, PARTIAL
+from .download import Download, DownloadObserver
 from .gpio import Gpio
 from .identity import Arch, Family
 from .interrupts import Interrupts
@@ -45,11 +44,15 @@ class RemoteDevice:
             await leds.write(0x0, 0b1010)
 
     Args:
-        address: `host` or `host:port`; the port is 7967 unless told.
+        address: `host` or `host:port`; the port is 7967 unless told. A `BoardSpec`, as of an inventory, also gives all
+            that is not told here.
         name: stands in every error; the address unless told.
         timeouts: how long things may take.
         limits: how much the board is asked for at a time.
         tls: for a board behind a TLS terminator; boards themselves speak plaintext.
+
+    Attributes:
+        observer: told of every download through this object; a farm observes its boards.
 
     Raises on opening: `ConnectError` when nothing answers in time, of it `NotABoardServer` when something
     else does, `TlsError` when there is no TLS connection.
@@ -57,18 +60,25 @@ class RemoteDevice:
 
     def __init__(
         self,
-        address: str | Address,
+        address: str | Address | BoardSpec,
         *,
         name: str | None = None,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         tls: Tls | None = None,
     ) -> None:
+        if isinstance(address, BoardSpec):
+            spec, address = address, address.address
+            name, timeouts, limits = name or spec.name, timeouts or spec.timeouts, limits or spec.limits
+            tls = tls or spec.tls
+
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.name = name or str(self.address)
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.tls = tls
+        self.observer: DownloadObserver | None = None
+        self._traffic = Traffic()
         self._parts: Parts | None = None
         self._opening = False
         self._closed = False
@@ -234,50 +244,8 @@ class RemoteDevice:
         Raises `BitstreamError` or `WrongFamily` before anything is sent, `FabricBusy` while another download runs,
         `FirmwareRejected`, `ProgrammingFailed`, or `FabricUnknown` when programming was cut off.
         """
-        parts = self._here
-
-        if verify not in ("marker", "full"):
-            raise Misuse(self.name, f"verify is 'marker' or 'full', not {verify!r}")
-
-        report = progress or _ignore
-
-        with parts.fabric.reserve():
-            if not isinstance(bitstream, Bitstream):
-                bitstream = await load_bitstream(bitstream)
-
-            parts.fabric.check(bitstream, self.family, partial=partial)
-
-            if design is None and bitstream.description is not None:
-                design = await load_design(bitstream)
-
-            flags = PARTIAL if partial else FULL
-            sent, before = await both(
-                parts.firmware.bring(bitstream, read_back=verify == "full", report=report), parts.record.read_base()
-            )
-
-            if not partial:
-                await stop_shutdown_managers(
-                    parts.connection, parts.windows, before.shutdown_managers if before else {}
-                )
-
-                if clocks and design is not None:
-                    await parts.clocks.apply(design)
-
-            await both(parts.firmware.confirm(bitstream), parts.fabric.set_flags(flags))
-            record = parts.record.partial(before, bitstream) if partial else parts.record.full(bitstream, design)
-            covered = [*ranges, *(design.extents().values() if design else ())] if partial else None
-            generation = await parts.fabric.program(bitstream, record, ranges=covered, report=report)
-
-            if not partial and design is not None and self.family == "zynqmp":
-                await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())
-
-        report(Progress(self.name, "done", 0, 0))
-        loaded = Loaded(bitstream.name, bitstream.digest, design, sent, generation=generation)
-
-        if not partial:
-            parts.last_loaded = loaded
-
-        return loaded
+        order = Download(bitstream, design, partial, ranges, clocks, verify, progress)
+        return await order.run(self._here, self.observer)
 
     async def loaded(self) -> Loaded | None:
         """What this package loaded last on the board, from any process or host; None when unknown.
@@ -285,17 +253,17 @@ class RemoteDevice:
         Recorded on the board in this boot; what other tools load is not seen.
         """
         parts = self._here
-        record = await parts.record.read()
+        return parts.last_loaded.read(await parts.record.read())
 
-        if record is None or not record.digest:
-            return None
+    @property
+    def last_loaded(self) -> Loaded | None:
+        """What was loaded when this object last programmed the fabric or asked (`loaded`), in this boot; no I/O."""
+        return self._parts.last_loaded.known(self.boot_id) if self._parts is not None else None
 
-        last = parts.last_loaded
-
-        if last is None or last.digest != record.digest:
-            last = Loaded(record.name, record.digest)
-
-        return replace(last, partials=record.partials) if record.partials else last
+    @property
+    def traffic(self) -> Traffic:
+        """The bytes that have gone to the board and come from it since it was opened, until now; no I/O."""
+        return replace(self._traffic)
 
     async def shutdown(self) -> None:
         """Stop the AXI shutdown managers of the running design, as recorded on the board."""
@@ -392,9 +360,5 @@ class RemoteDevice:
             await to_the_end(parts.close())
             raise NotOpen(self.name, "the board was closed while it was opened")
 
-        self._parts = parts
+        self._parts, self._traffic = parts, parts.connection.traffic
         return self
-
-
-def _ignore(_: Progress) -> None:
-    pass

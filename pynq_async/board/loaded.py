@@ -106,5 +106,39 @@ class LoadedRecord:
         return replace(base, state="programming", partials=(*base.partials, bitstream.name))
 
 
+class LastLoaded:
+    """What is known to be loaded without asking: what this process loaded itself, or read last."""
+
+    def __init__(self) -> None:
+        self._mine: Loaded | None = None
+        self._boot = ""
+        self._known: Loaded | None = None
+
+    def known(self, boot: str) -> Loaded | None:
+        """What was loaded, unless that was in another boot."""
+        return self._known if self._boot == boot else None
+
+    def forget(self) -> None:
+        """The fabric is being programmed: until that has ended well nobody knows."""
+        self._known = None
+
+    def programmed(self, record: Record, mine: Loaded | None) -> None:
+        """Programming ended well; `mine` is what was loaded if it was a full bitstream."""
+        self._mine = mine or self._mine
+        self.read(record)
+
+    def read(self, record: Record | None) -> Loaded | None:
+        """What a record says, with what else is known of it if it was loaded here."""
+        self._known = None
+
+        if record is not None and record.digest:
+            mine = self._mine
+            loaded = mine if mine is not None and mine.digest == record.digest else Loaded(record.name, record.digest)
+            self._boot = record.boot
+            self._known = replace(loaded, partials=record.partials) if record.partials else loaded
+
+        return self._known
+
+
 def _checksum(text: str) -> str:
     return f"{crc32(text.encode()):08x}"

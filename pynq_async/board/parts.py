@@ -11,7 +11,7 @@ from .firmware import FirmwareStore
 from .gpio import Gpio
 from .identity import Identity
 from .interrupts import Interrupts
-from .loaded import Loaded, LoadedRecord
+from .loaded import LastLoaded, LoadedRecord
 from .pool import MemoryPool
 from .sensors import Sensors
 from .windows import Windows
@@ -33,7 +33,7 @@ class Parts:
         self.firmware = FirmwareStore(connection, self.files, limits)
         self.record = LoadedRecord(connection, self.files)
         self.fabric = Fabric(connection, self.files, self.record)
-        self.last_loaded: Loaded | None = None
+        self.last_loaded = LastLoaded()
 
     @classmethod
     async def open(cls, address: Address, board: str, timeouts: Timeouts, limits: Limits, tls: Tls | None) -> "Parts":

@@ -36,7 +36,7 @@ def info(board: BoardSpec | str, inventory: Path | None, timeout: float, as_json
 async def _info(name: BoardSpec | str, inventory: Path | None, timeout: float, *, asked: bool, as_json: bool) -> int:
     (spec,) = chosen([name], inventory, (), timeout, asked=asked)
 
-    async with spec.device(None, None, None) as board:
+    async with RemoteDevice(spec) as board:
         facts = await _facts(board)
 
     if as_json:

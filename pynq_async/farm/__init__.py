@@ -1,11 +1,13 @@
 """Many boards at once."""
 
+from ..config import BoardSpec
 from .barrier import Barrier
 from .events import (
     BoardJoined,
     BoardLeased,
     BoardLoaded,
     BoardLost,
+    BoardNotLoaded,
     BoardProgress,
     BoardReturned,
     Events,
@@ -18,7 +20,6 @@ from .jobs import MapResult
 from .lease import Lease
 from .mapping import FarmMap
 from .results import Results
-from .spec import BoardSpec
 from .statistics import BoardStatistics, FarmStatistics
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "BoardLeased",
     "BoardLoaded",
     "BoardLost",
+    "BoardNotLoaded",
     "BoardProgress",
     "BoardReturned",
     "BoardSpec",

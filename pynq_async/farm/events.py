@@ -35,7 +35,7 @@ class BoardLost(FarmEvent):
 
 @dataclass(frozen=True, slots=True)
 class BoardLeased(FarmEvent):
-    """Somebody holds a board now; `by` is "lease" or "map"."""
+    """Somebody holds a board now; `by` is the `holder` that was given, or else "lease" or "map"."""
 
     by: str = "lease"
 
@@ -49,16 +49,23 @@ class BoardReturned(FarmEvent):
 
 @dataclass(frozen=True, slots=True)
 class BoardProgress(FarmEvent):
-    """A step of a download that the farm does."""
+    """A step of a download, whoever does it: the farm or somebody who holds the board."""
 
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
 class BoardLoaded(FarmEvent):
-    """A download that the farm did has ended well."""
+    """A download has ended well."""
 
     loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class BoardNotLoaded(FarmEvent):
+    """A download has failed or was cancelled; `reason` is the error's sentence."""
+
+    reason: str = ""
 
 
 class Events:
@@ -118,13 +125,26 @@ class Events:
 
 
 class Publisher:
-    """Hands events to those who listen; costs nothing but a call when nobody does."""
+    """Hands events to those who listen, and makes them of what its boards tell (it is their `DownloadObserver`)."""
 
     def __init__(self, tally: Callable[[FarmEvent], None], clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._tally = tally
         self._listeners: set[Events] = set()
         self._closed = False
+
+    def progressed(self, step: Progress) -> None:
+        """A board tells of a download."""
+        self.publish(BoardProgress(step.board, self.clock(), step))
+
+    def loaded(self, board: str, loaded: Loaded) -> None:
+        """A board tells of a download that has ended well."""
+        self.publish(BoardLoaded(board, self.clock(), loaded))
+
+    def failed(self, board: str, error: BaseException) -> None:
+        """A board tells of a download that has not."""
+        reason = "it was cancelled" if isinstance(error, asyncio.CancelledError) else str(error)
+        self.publish(BoardNotLoaded(board, self.clock(), reason))
 
     def publish(self, event: FarmEvent) -> None:
         """Count an event, and give it to all who listen."""

@@ -10,15 +10,15 @@ from ..board.loaded import Loaded
 from ..concurrency import to_the_end
 from ..config import Address, Limits, Timeouts, Tls
 from ..errors import BoardError, InvalidArgument, NotOpen
-from ..progress import Progress, ProgressCallback
+from ..progress import ProgressCallback
 from .barrier import Barrier, Meeting
-from .events import BoardLoaded, BoardProgress
-from .health import Health, board_failure
+from .health import Health, board_failure, learn
+from .host_lock import host_locks
 from .inventory import load_inventory
 from .lending import Lending
-from .open_farm import OpenFarm, check_distinct, host_locks
+from .open_farm import OpenFarm, check_distinct
 from .results import Results, farm_error
-from .spec import Boards, board_specs
+from .spec import Boards, board_specs, device
 from .together import together
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
         self._required = _required(require, len(self._specs))
         self._health = health or Health()
         self._exclusive = exclusive
-        self._devices = {name: spec.device(timeouts, limits, tls) for name, spec in self._specs.items()}
+        self._devices = {name: device(spec, timeouts, limits, tls) for name, spec in self._specs.items()}
         self._boards = dict(self._devices)
         self._open_farm: OpenFarm | None = None
         self._opened = False
@@ -217,23 +217,14 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
 
         The file is read and its description parsed once, and one copy of the payload serves all boards.
         """
-        publisher = self._here.publisher
         self._chosen(to)
         file = bitstream if isinstance(bitstream, Bitstream) else await load_bitstream(bitstream)
         design = await load_design(file) if file.description is not None else None
 
-        def report(step: Progress) -> None:
-            publisher.publish(BoardProgress(step.board, publisher.clock(), step))
-
-            if progress is not None:
-                progress(step)
-
         async def program(board: RemoteDevice) -> Loaded:
-            loaded = await board.download(
-                file, design=design, partial=partial, clocks=clocks, verify=verify, progress=report
+            return await board.download(
+                file, design=design, partial=partial, clocks=clocks, verify=verify, progress=progress
             )
-            publisher.publish(BoardLoaded(board.name, publisher.clock(), loaded))
-            return loaded
 
         return await self.run(program, to=to, check=check)
 
@@ -254,16 +245,18 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
             raise farm_error(outcome)
 
     def _chosen(self, to: Iterable[str] | None) -> list[RemoteDevice]:
+        boards = self._here.boards
+
         if to is None:
-            return list(self._boards.values())
+            return list(boards.values())
 
         names = [to] if isinstance(to, str) else list(to)
 
         for name in names:
-            if name not in self._boards:
+            if name not in boards:
                 raise InvalidArgument(f"the farm has no board {name!r}; it has {', '.join(self)}")
 
-        return [self._boards[name] for name in dict.fromkeys(names)]
+        return [boards[name] for name in dict.fromkeys(names)]
 
     async def _open(self) -> "BoardFarm":
         if self._opened:
@@ -273,7 +266,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
 
         try:
             locks = await host_locks(self._specs) if self._exclusive else {}
-            outcome = await together(_open, list(self._devices.values()), {})
+            outcome = await together(self._open_one, list(self._devices.values()), {})
             absent = {name: error for name, error in outcome.failures.items() if isinstance(error, BoardError)}
 
             if len(outcome) < self._required or len(absent) < len(outcome.failures):
@@ -289,9 +282,10 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
 
         return self
 
-
-async def _open(board: RemoteDevice) -> RemoteDevice:
-    return await board
+    async def _open_one(self, board: RemoteDevice) -> RemoteDevice:
+        await board
+        await learn(board, self._health.timeout)
+        return board
 
 
 def _required(require: Require, count: int) -> int:

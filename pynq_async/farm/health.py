@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +54,12 @@ def board_failure(error: BaseException, board: str) -> BoardError | None:
     return None
 
 
+async def learn(board: RemoteDevice, timeout: float) -> None:
+    """Have a board's `last_loaded` know what it came with; one that does not say is used all the same."""
+    with anyio.move_on_after(timeout), suppress(BoardError):
+        await board.loaded()
+
+
 class Patients(Protocol):
     """Who is told which boards answer."""
 
@@ -93,12 +100,15 @@ class Watch:
             if error is not None and not believe:
                 error = await self._ask()
 
-            well = error is None
-
             if error is None:
+                if not well:
+                    await learn(self._board, self._health.timeout)
+
                 self._patients.found(self._board)
             else:
                 self._patients.lost(self._board, error)
+
+            well = error is None
 
     async def _ask(self) -> BoardError | None:
         try:

@@ -4,12 +4,17 @@
 filelock brings no more than a wait that polls, as ours does.
 """
 
+import asyncio
 import contextlib
 import os
+import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from ..concurrency import for_each
+from ..config import BoardSpec
 from ..errors import PynqError
 
 FOLDER = Path(tempfile.gettempdir(), "pynq_async.locks")
@@ -30,11 +35,19 @@ class HostLock:
     """The lock on the board at one address, such as `192.168.2.99:7967`, for all users of the host.
 
     Nothing here waits: a local file is opened and locked in microseconds.
+
+    Attributes:
+        name: by which all processes know it.
     """
 
     def __init__(self, address: str, folder: Path | None = None) -> None:
-        self._path = (folder or FOLDER) / "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in address)
+        self.name = "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in address)
+        self._path = (folder or FOLDER) / self.name
         self._file: int | None = None
+
+    def queue(self) -> "HostLock":
+        """A lock for whoever is next to have this one."""
+        return HostLock(f"{self.name}.queue", self._path.parent)
 
     def take(self) -> bool:
         """Take the lock unless another process, or another lock object of this one, has it."""
@@ -78,3 +91,23 @@ class HostLock:
             os.fchmod(file, 0o666)  # whatever the umask: all users of the host share it
 
         return file
+
+
+async def host_locks(specs: Mapping[str, BoardSpec]) -> dict[str, HostLock]:
+    """A lock for each board that is not `locked`, by its numeric address: one whatever name it is reached by."""
+    locks: dict[str, HostLock] = {}
+    loop = asyncio.get_running_loop()
+
+    async def find(spec: BoardSpec) -> None:
+        address = spec.address
+
+        try:
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            host = min(str(entry[4][0]) for entry in found)
+        except OSError:
+            host = address.host
+
+        locks[spec.name] = HostLock(f"{host}:{address.port}")
+
+    await for_each([spec for spec in specs.values() if not spec.locked], find, width=16)
+    return locks

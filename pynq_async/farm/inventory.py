@@ -27,9 +27,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import Address, Limits, Timeouts, Tls
+from ..config import Address, BoardSpec, Limits, Timeouts, Tls
 from ..errors import InvalidArgument
-from .spec import BoardSpec
 from .toml_file import Keys, TomlFile, nearest
 
 INVENTORY_SCHEMA = Path(__file__).with_name("inventory.schema.json")

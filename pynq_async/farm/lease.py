@@ -22,11 +22,13 @@ class Lease(Generic[T_co]):
         leasing: Callable[[], Leasing],
         want: Want,
         timeout: float | None,
+        holder: str,
         unpack: Callable[[tuple[RemoteDevice, ...]], T_co],
     ) -> None:
         self._leasing = leasing
         self._want = want
         self._timeout = timeout
+        self._holder = holder
         self._unpack = unpack
         self._grant: Grant | None = None
         self._entered = False
@@ -39,7 +41,7 @@ class Lease(Generic[T_co]):
 
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                self._grant = await self._leasing().acquire(self._want, "lease")
+                self._grant = await self._leasing().acquire(self._want, self._holder)
         except TimeoutError:
             if not limit.expired():
                 raise

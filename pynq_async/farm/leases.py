@@ -96,6 +96,10 @@ class Leases:
         """Who has a board."""
         return self._boards[name].holder
 
+    def known(self, name: str) -> Known:
+        """What is known of a board, and what has become of it."""
+        return self._boards[name]
+
     def is_free(self, name: str) -> bool:
         """Whether a board could be given to somebody now."""
         return self._boards[name].free

@@ -38,6 +38,7 @@ class Lending:
         tags: str | Iterable[str] = (),
         priority: int = 0,
         timeout: float | None = None,
+        holder: str = "lease",
     ) -> Lease[RemoteDevice]: ...
 
     @overload
@@ -51,6 +52,7 @@ class Lending:
         tags: str | Iterable[str] = (),
         priority: int = 0,
         timeout: float | None = None,
+        holder: str = "lease",
     ) -> Lease[tuple[RemoteDevice, ...]]: ...
 
     def lease(
@@ -63,6 +65,7 @@ class Lending:
         tags: str | Iterable[str] = (),
         priority: int = 0,
         timeout: float | None = None,
+        holder: str = "lease",
     ) -> Lease[Any]:
         """A board that no other lease and no `map` has meanwhile; with `count`, a tuple of so many, even of one.
 
@@ -82,13 +85,16 @@ class Lending:
             tags: one word, or several, all of which the boards must have.
             priority: may be negative.
             timeout: in seconds; it may wait for ever unless told.
+            holder: who has it, to be told by events and statistics.
 
         Raises on entering: `InvalidArgument` at once when the farm's boards can never meet it, `LeaseTimeout`, and
         `NotOpen` when the farm is or becomes closed.
         """
         names = None if name is None else frozenset({name})
         want = Want(1 if count is None else count, names, model, family, _words(tags), priority)
-        return Lease(lambda: self._here.leasing, want, timeout, (lambda boards: boards[0]) if count is None else tuple)
+        return Lease(
+            lambda: self._here.leasing, want, timeout, holder, (lambda boards: boards[0]) if count is None else tuple
+        )
 
     @overload
     def map(
@@ -107,6 +113,7 @@ class Lending:
         priority: int = 0,
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> FarmMap[Item, T]: ...
 
     @overload
@@ -126,6 +133,7 @@ class Lending:
         priority: int = 0,
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> FarmMap[Item, T]: ...
 
     def map(
@@ -144,6 +152,7 @@ class Lending:
         priority: int = 0,
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> FarmMap[Item, T]:
         """Call `fn(board, item)` for every item, each on whichever board is free; results come as `MapResult`s.
 
@@ -173,6 +182,7 @@ class Lending:
             priority: see `model`.
             ahead: items a board that may be under way at once.
             turn: seconds after which a board goes to somebody else who waits for it.
+            holder: as for `lease`.
 
         Raises on entering `InvalidArgument` when no board would ever do; while results are taken, what `items` raised,
         `FarmError` when no board is left, and `NotOpen` when the farm is closed.
@@ -186,7 +196,7 @@ class Lending:
         farm = self._here
         names = None if to is None else frozenset([to] if isinstance(to, str) else to)
         want = Want(1, names, model, family, _words(tags), priority)
-        plan = Plan(fn, setup, timeout, ahead, turn, farm.health.patience)
+        plan = Plan(fn, setup, timeout, ahead, turn, farm.health.patience, holder)
         return FarmMap(farm, plan, Jobs(ordered=ordered, attempts=attempts), want, items)
 
     def events(self, *, size: int = 1024) -> Events:
@@ -204,9 +214,8 @@ class Lending:
         return Events(self._here.publisher, size)
 
     def statistics(self) -> FarmStatistics:
-        """What the farm has done since it was opened."""
-        farm = self._here
-        return farm.tally.statistics(farm.leasing.leases, farm.publisher.clock())
+        """What every board is doing now, and what the farm has done since it was opened."""
+        return self._here.statistics()
 
 
 def _words(tags: str | Iterable[str]) -> frozenset[str]:

@@ -50,6 +50,7 @@ class Plan:
     ahead: int
     turn: float
     patience: float
+    holder: str
 
 
 class FarmMap(Generic[Item, Value]):
@@ -208,7 +209,7 @@ class FarmMap(Generic[Item, Value]):
 
         try:
             while not self._jobs.over and name not in self.failures:
-                grant = await leasing.acquire(want, "map")
+                grant = await leasing.acquire(want, self._plan.holder)
 
                 try:
                     await self._hold(grant.boards[0])

@@ -1,20 +1,18 @@
 """What an open farm consists of, wired together; here it is decided what becomes of a board that fails."""
 
-import asyncio
-import socket
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..board.device import RemoteDevice
-from ..concurrency import for_each
+from ..config import BoardSpec
 from ..errors import BoardError, InvalidArgument, NotOpen
 from .events import BoardJoined, BoardLost, Publisher
 from .health import Health, Watch
 from .host import Host
 from .host_lock import HostLock
 from .leasing import Leasing
-from .spec import BoardSpec
-from .statistics import Tally
+from .statistics import FarmStatistics, Tally
 
 if TYPE_CHECKING:
     from .mapping import FarmMap
@@ -47,16 +45,20 @@ class OpenFarm:
         self.absent = dict(absent)
         self.health = health
         self.host = Host()
-        self.tally = Tally()
+        self.tally = Tally(time.time())
         self.publisher = Publisher(self.tally.event)
         self.leasing = Leasing(boards, self.publisher, self.host, locks, self.suspect)
         self.maps: set[FarmMap[Any, Any]] = set()
         self._specs = specs
+        self._devices = devices
         self._watches = {name: Watch(board, health, self, opened=name not in absent) for name, board in devices.items()}
 
     async def begin(self) -> None:
         """Start to look after the boards."""
         await self.host.open()
+
+        for device in self._devices.values():
+            device.observer = self.publisher
 
         for name in self.boards:
             self.leasing.know(self.boards[name], self._specs[name].tags)
@@ -76,6 +78,10 @@ class OpenFarm:
 
         await self.host.aclose()
         self.publisher.close()
+
+    def statistics(self) -> FarmStatistics:
+        """Everything that is known, at this moment."""
+        return self.tally.statistics(self.leasing.leases, self._devices, self.absent, self.publisher.clock())
 
     def suspect(self, error: BoardError) -> None:
         """A board has failed in somebody's hands: nobody is given it until it has answered."""
@@ -131,23 +137,3 @@ def check_distinct(boards: Mapping[str, RemoteDevice]) -> None:
     for board in boards.values():
         if (other := names.setdefault(board.boot_id, board.name)) != board.name:
             raise InvalidArgument(f"{other} and {board.name} are the same board; leave one out")
-
-
-async def host_locks(specs: Mapping[str, BoardSpec]) -> dict[str, HostLock]:
-    """A lock for each board, by the numeric address, so that it is one whatever name it is reached by."""
-    locks: dict[str, HostLock] = {}
-    loop = asyncio.get_running_loop()
-
-    async def find(spec: BoardSpec) -> None:
-        address = spec.address
-
-        try:
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            host = min(str(entry[4][0]) for entry in found)
-        except OSError:
-            host = address.host
-
-        locks[spec.name] = HostLock(f"{host}:{address.port}")
-
-    await for_each(specs.values(), find, width=16)
-    return locks

@@ -1,44 +1,11 @@
-"""What a farm is told of one board before it is opened."""
+"""The boards that a farm is made of, in whatever form they are given."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..board.device import RemoteDevice
-from ..config import Address, Limits, Timeouts, Tls
+from ..config import Address, BoardSpec, Limits, Timeouts, Tls
 from ..errors import InvalidArgument
-
-
-@dataclass(frozen=True, slots=True)
-class BoardSpec:
-    """A board of a farm: its name, where it is, what it is good for, and what differs from the rest of the farm.
-
-        BoardSpec("bench-left", Address.parse("192.168.2.99"), tags=frozenset({"camera"}))
-
-    Attributes:
-        name: unique in the farm; stands in every error.
-        address: where its board server listens.
-        tags: words that leases may ask for.
-        tls, timeouts, limits: of this board; those of the farm unless told.
-    """
-
-    name: str
-    address: Address
-    tags: frozenset[str] = frozenset()
-    tls: Tls | None = None
-    timeouts: Timeouts | None = None
-    limits: Limits | None = None
-
-    def device(self, timeouts: Timeouts | None, limits: Limits | None, tls: Tls | None) -> RemoteDevice:
-        """The board, not open yet; `timeouts`, `limits` and `tls` are those of the farm."""
-        return RemoteDevice(
-            self.address,
-            name=self.name,
-            timeouts=self.timeouts or timeouts,
-            limits=self.limits or limits,
-            tls=self.tls or tls,
-        )
-
 
 Boards: TypeAlias = str | Address | BoardSpec | Iterable[str | Address | BoardSpec] | Mapping[str, str | Address]
 
@@ -57,6 +24,11 @@ def board_specs(boards: Boards) -> dict[str, BoardSpec]:
         raise InvalidArgument("a farm has at least one board")
 
     return specs
+
+
+def device(spec: BoardSpec, timeouts: Timeouts | None, limits: Limits | None, tls: Tls | None) -> RemoteDevice:
+    """A board of a farm, not open yet; `timeouts`, `limits` and `tls` are those of the farm."""
+    return RemoteDevice(spec, timeouts=spec.timeouts or timeouts, limits=spec.limits or limits, tls=spec.tls or tls)
 
 
 def _each(boards: Boards) -> Iterable[BoardSpec]:

@@ -1,20 +1,37 @@
-"""What a farm has done so far, as plain values."""
+"""What a farm is doing and has done so far, as plain values."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from .events import BoardLeased, BoardLoaded, BoardLost, BoardReturned, FarmEvent
-from .leases import Leases
+from ..board.device import RemoteDevice
+from ..errors import BoardError
+from .events import BoardJoined, BoardLeased, BoardLoaded, BoardLost, BoardReturned, FarmEvent
+from .leases import Known, Leases
+
+State: TypeAlias = Literal["free", "leased", "absent", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True)
 class BoardStatistics:
-    """One board of a farm, since the farm was opened.
+    """One board of a farm: what it is and does now, and what it has done since the farm was opened.
 
     Attributes:
+        name: what the farm calls it.
+        address: `host` or `host:port`.
+        model, family: what it is; None until it has answered once.
+        tags: words that leases may ask for.
         state: `free`, `leased`, `absent` (it does not answer), or `elsewhere` (another process of this host has it).
+        since: when that began, in seconds since 1970.
+        holder: who has it, also when it is absent meanwhile: the `holder` that was given to `lease` or `map`, else
+            "lease" or "map"; None when nobody has.
+        reason: why it is absent; empty when it is not.
+        design: the name of the bitstream that is in the fabric, as far as this process has seen; None when unknown.
+        digest: its SHA-256 in hexadecimal.
+        partials: the names of the partial bitstreams loaded since.
+        sent: bytes of messages that went to it.
+        received: bytes of messages that came from it.
         leases: how often it was given to somebody, work of `map` included.
         leased_seconds: for how long, in all.
         items: calls of `map` that it carried out, whether they returned or raised.
@@ -22,11 +39,24 @@ class BoardStatistics:
         failed: calls of `map` among those that raised.
         moved: calls of `map` that were tried again elsewhere because the board failed.
         lost: how often it was set aside.
-        loaded: downloads by the farm that ended well.
+        loaded: downloads that ended well.
         forgotten: buffers that were left allocated at the end of a lease, and freed.
     """
 
-    state: Literal["free", "leased", "absent", "elsewhere"] = "free"
+    name: str
+    address: str
+    model: str | None = None
+    family: str | None = None
+    tags: tuple[str, ...] = ()
+    state: State = "free"
+    since: float = 0.0
+    holder: str | None = None
+    reason: str = ""
+    design: str | None = None
+    digest: str | None = None
+    partials: tuple[str, ...] = ()
+    sent: int = 0
+    received: int = 0
     leases: int = 0
     leased_seconds: float = 0.0
     items: int = 0
@@ -49,19 +79,23 @@ class FarmStatistics:
 class Tally:
     """Counts; knows nothing of the clock but the times that it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: float) -> None:
+        self._opened = opened
         self._counts: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
-        self._since: dict[str, float] = {}
+        self._last: dict[tuple[str, type[FarmEvent]], float] = {}
+        self._holders: dict[str, str] = {}
 
     def event(self, event: FarmEvent) -> None:
         """Something happened."""
         count = self._counts[event.board]
+        self._last[event.board, type(event)] = event.time
 
         if isinstance(event, BoardLeased):
             count["leases"] += 1
-            self._since[event.board] = event.time
+            self._holders[event.board] = event.by
         elif isinstance(event, BoardReturned):
-            count["leased_seconds"] += event.time - self._since.pop(event.board, event.time)
+            count["leased_seconds"] += event.time - self._since(event.board, BoardLeased)
+            del self._holders[event.board]
             count["forgotten"] += len(event.forgotten)
         elif isinstance(event, BoardLost):
             count["lost"] += 1
@@ -79,25 +113,44 @@ class Tally:
             count["failed"] += outcome == "failed"
             count["busy_seconds"] += seconds
 
-    def statistics(self, leases: Leases, now: float) -> FarmStatistics:
+    def statistics(
+        self, leases: Leases, devices: Mapping[str, RemoteDevice], absent: Mapping[str, BoardError], now: float
+    ) -> FarmStatistics:
         """All of it, at this moment."""
-        return FarmStatistics({name: self._board(leases, name, now) for name in leases.names}, len(leases.waiting))
+        boards = {name: self._board(leases.known(name), devices[name], absent.get(name), now) for name in leases.names}
+        return FarmStatistics(boards, len(leases.waiting))
 
-    def _board(self, leases: Leases, name: str, now: float) -> BoardStatistics:
-        count = self._counts[name]
-        state: Literal["free", "leased", "absent", "elsewhere"] = "free"
+    def _board(self, known: Known, device: RemoteDevice, error: BoardError | None, now: float) -> BoardStatistics:
+        name = known.name
+        count, holder, loaded, traffic = self._counts[name], self._holders.get(name), device.last_loaded, device.traffic
+        leased = self._since(name, BoardLeased)
+        state: State = "free"
+        since = max(self._since(name, BoardReturned), self._since(name, BoardJoined))
 
-        if leases.is_aside(name):
-            state = "absent"
-        elif leases.holder(name):
-            state = "leased"
-        elif name in leases.elsewhere:
+        if known.aside:
+            state, since = "absent", max(self._since(name, BoardLost), self._since(name, BoardJoined))
+        elif holder is not None:
+            state, since = "leased", leased
+        elif known.elsewhere:
             state = "elsewhere"
 
         return BoardStatistics(
+            name,
+            str(device.address),
+            known.model,
+            known.family,
+            tuple(sorted(known.tags)),
             state,
+            since,
+            holder,
+            str(error or ""),
+            loaded.name if loaded else None,
+            loaded.digest if loaded else None,
+            loaded.partials if loaded else (),
+            traffic.sent,
+            traffic.received,
             leases=int(count["leases"]),
-            leased_seconds=count["leased_seconds"] + now - self._since.get(name, now),
+            leased_seconds=count["leased_seconds"] + (now - leased if holder is not None else 0),
             items=int(count["items"]),
             busy_seconds=count["busy_seconds"],
             failed=int(count["failed"]),
@@ -106,3 +159,6 @@ class Tally:
             loaded=int(count["loaded"]),
             forgotten=int(count["forgotten"]),
         )
+
+    def _since(self, board: str, event: type[FarmEvent]) -> float:
+        return self._last.get((board, event), self._opened)

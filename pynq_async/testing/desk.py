@@ -12,12 +12,12 @@ from ..sim.commands import follow_input
 
 
 class Boards(Protocol):
-    """What can be lent."""
+    """What can be lent, by name."""
 
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Lend `count` boards, all for None: `boards` has the addresses; else `missing` or `refused` says why not."""
+        """Lend `count` boards, all for None: `boards` has their names; else `missing` or `refused` says why not."""
 
-    async def take_back(self, addresses: list[str]) -> dict[str, Any]:
+    async def take_back(self, names: list[str]) -> dict[str, Any]:
         """Take boards back: `problems` are certain, `doubts` may have another cause."""
 
     async def aclose(self) -> None:
@@ -43,12 +43,13 @@ class Desk:
             return {"number": number, "failed": str(error)}
 
 
-def _boards(addresses: list[str]) -> Boards:
+def _boards(real: list[dict[str, Any]]) -> Boards:
     """Import the one half that is needed: the first test that uses a board waits for it."""
-    if addresses:
+    if real:
         from .real import RealBoards
+        from .specs import to_spec
 
-        return RealBoards(addresses)
+        return RealBoards(map(to_spec, real))
 
     from .simulated import SimulatedBoards
 
@@ -62,9 +63,9 @@ def _answers() -> TextIO:
     return answers
 
 
-async def _run(addresses: list[str]) -> None:
+async def _run(real: list[dict[str, Any]]) -> None:
     answers = _answers()
-    boards = _boards(addresses)
+    boards = _boards(real)
     desk = Desk(boards)
     questions: asyncio.Queue[str] = asyncio.Queue()
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -85,7 +86,7 @@ async def _run(addresses: list[str]) -> None:
         await boards.aclose()
 
 
-def main(addresses: str) -> None:
-    """Serve until the input ends; `addresses` is a JSON list of real boards."""
+def main(real: str) -> None:
+    """Serve until the input ends; `real` is a JSON list of real boards."""
     with contextlib.suppress(asyncio.CancelledError, BrokenPipeError):
-        asyncio.run(_run(json.loads(addresses)))
+        asyncio.run(_run(json.loads(real)))

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..config import BoardSpec
 from ..errors import InvalidArgument, SimulationError
+from .specs import to_values
 
 _GRACE = 2.0
 
@@ -34,11 +36,11 @@ class BoardProcess:
     """Serves simulated boards, or looks after real ones, until it is closed or this process dies.
 
     Args:
-        boards: addresses of real boards; none are simulated ones.
+        boards: the real boards; none are simulated ones.
     """
 
-    def __init__(self, boards: Sequence[str] = ()) -> None:
-        self._boards = list(boards)
+    def __init__(self, boards: Sequence[BoardSpec] = ()) -> None:
+        self._boards = [to_values(board) for board in boards]
         self._child: subprocess.Popen[str] | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._number = 0

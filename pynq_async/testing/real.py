@@ -1,37 +1,42 @@
 """Real boards for tests: lent to one test at a time on this host, and looked at before and after."""
 
 import asyncio
+import math
+import random
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import anyio
 
 from ..board.device import RemoteDevice
-from ..config import Address, Timeouts
+from ..config import BoardSpec, Timeouts
 from ..errors import BoardError
-from ..farm.host_lock import HostLock
+from ..farm.host_lock import HostLock, host_locks
 
 _LOOK_AGAIN = 0.05
 _LOOKS = 10
-_CONNECT = Timeouts().connect
 _CHOICE = ("family", "model")
 
 
 class RealBoards:
-    """The boards of `--pynq-board`."""
+    """The boards of `--pynq-board` or `--pynq-inventory`."""
 
-    def __init__(self, addresses: Iterable[str]) -> None:
-        self._boards = {address: _Board(address) for address in addresses}
+    def __init__(self, specs: Iterable[BoardSpec]) -> None:
+        self._boards = {spec.name: _Board(spec) for spec in specs}
+        self._found = False
 
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Lend boards of the `family` and `model` in `options`; all else there is for simulated ones."""
+        """Lend boards of the `family` and `model` in `options` with all of `tags`; all else is for simulated ones."""
+        await self._find_locks()
         wanted = {name: options[name] for name in _CHOICE if options.get(name)}
-        boards = self._boards.values()
-        fitting = [board for board in boards if not wanted or await board.fits(wanted, patience)]
+        tags = frozenset(options.get("tags") or ())
+        tagged = [board for board in self._boards.values() if tags <= board.spec.tags]
+        fitting = [board for board in tagged if not wanted or await board.fits(wanted, patience)]
         count = len(fitting) if count is None else count
 
-        if missing := _missing(count, len(fitting), wanted):
+        if missing := _missing(count, len(fitting), wanted | {"tag": " and ".join(sorted(tags))}):
             return {"missing": missing}
 
         free = [board for board in fitting if not board.lent]
@@ -39,11 +44,15 @@ class RealBoards:
         if count > len(free):
             return {"missing": f"this test holds {len(fitting) - len(free)} of {len(fitting)} boards already"}
 
-        chosen = await _take(count, free, patience)
+        chosen = await _take(count, free, patience, in_turn=len(free) == len(fitting))
 
         if chosen is None:
-            names = ", ".join(board.address for board in free)
-            return {"refused": f"{names}: in use by another process of this host, and not free within {patience:g} s"}
+            names = ", ".join(board.spec.name for board in free)
+            held = len(fitting) - len(free)
+            hint = f"; ask for all {held + count} at once, as this test holds {held} while it waits" if held else ""
+            return {
+                "refused": f"{names}: in use by another process of this host, and not free within {patience:g} s{hint}"
+            }
 
         try:
             for board in chosen:
@@ -57,13 +66,13 @@ class RealBoards:
         for board in chosen:
             board.lent = True
 
-        return {"boards": [board.address for board in chosen]}
+        return {"boards": [board.spec.name for board in chosen]}
 
-    async def take_back(self, addresses: list[str]) -> dict[str, Any]:
+    async def take_back(self, names: list[str]) -> dict[str, Any]:
         """Take boards back. Memory that is gone is a doubt: Linux lends free contiguous memory to other uses too."""
         problems, doubts = [], []
 
-        for board in [self._boards[address] for address in addresses]:
+        for board in [self._boards[name] for name in names]:
             try:
                 gone = await board.gone()
             except BoardError as error:
@@ -71,7 +80,7 @@ class RealBoards:
             else:
                 if gone:
                     doubts.append(
-                        f"{board.address}: {gone} bytes less of contiguous memory are free than before the test; "
+                        f"{board.spec.name}: {gone} bytes less of contiguous memory are free than before the test; "
                         f"a buffer may have been left on it, and -W error::ResourceWarning may name it"
                     )
             finally:
@@ -85,13 +94,24 @@ class RealBoards:
         for board in self._boards.values():
             await board.aclose()
 
+    async def _find_locks(self) -> None:
+        """The locks are those of exclusive farms, which go by numeric address."""
+        if not self._found:
+            locks = await host_locks({name: board.spec for name, board in self._boards.items()})
+
+            for name, lock in locks.items():
+                self._boards[name].lock = lock
+
+            self._found = True
+
 
 class _Board:
     """One real board."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.lock = HostLock(Address.parse(address).target)
+    lock: HostLock
+
+    def __init__(self, spec: BoardSpec) -> None:
+        self.spec = spec
         self.lent = False
         self._device: RemoteDevice | None = None
         self._free = 0
@@ -127,10 +147,11 @@ class _Board:
         if device is not None:
             await device.aclose()
 
-    async def _open(self, patience: float = _CONNECT) -> RemoteDevice:
+    async def _open(self, patience: float = math.inf) -> RemoteDevice:
         if self._device is None:
-            timeouts = Timeouts(connect=min(max(patience, _LOOK_AGAIN), _CONNECT))
-            self._device = await RemoteDevice(self.address, timeouts=timeouts)
+            timeouts = self.spec.timeouts or Timeouts()
+            connect = min(max(patience, _LOOK_AGAIN), timeouts.connect)
+            self._device = await RemoteDevice(self.spec, timeouts=replace(timeouts, connect=connect))
 
         return self._device
 
@@ -141,32 +162,49 @@ class _Board:
         return int(found[1]) * 1024 if found else 0
 
 
-async def _take(count: int, free: list[_Board], patience: float) -> list[_Board] | None:
-    """Lock `count` of the boards, all or none, so that two who want several cannot wait for each other."""
+async def _take(count: int, free: list[_Board], patience: float, *, in_turn: bool) -> list[_Board] | None:
+    """Lock `count` of the boards, all or none, so that two who want several cannot wait for each other.
+
+    `in_turn` first waits for a place at the head of the queue for each of them, or who wants one board would again and
+    again go past who wants several. Who holds boards already must not: others in the queue may wait for those.
+    """
     deadline = anyio.current_time() + patience
+    queue = [board.lock.queue() for board in sorted(free, key=lambda board: board.lock.name)] if in_turn else []
 
-    while True:
-        taken: list[_Board] = []
+    try:
+        while True:
+            # In one order for all, and what one has got is kept: so whoever has the first places gets the others.
+            if all(place.take() for place in queue) and (taken := _take_now(count, free)):
+                return taken
 
-        for board in free:
-            if len(taken) < count and board.lock.take():
-                taken.append(board)
+            if anyio.current_time() >= deadline:
+                return None
 
-        if len(taken) == count:
-            return taken
+            await asyncio.sleep(_LOOK_AGAIN * random.uniform(0.5, 1))  # two processes must not keep meeting
+    finally:
+        for place in queue:
+            place.release()
 
+
+def _take_now(count: int, free: list[_Board]) -> list[_Board]:
+    taken: list[_Board] = []
+
+    for board in free:
+        if len(taken) < count and board.lock.take():
+            taken.append(board)
+
+    if len(taken) < count:
         for board in taken:
             board.lock.release()
 
-        if anyio.current_time() >= deadline:
-            return None
+        return []
 
-        await asyncio.sleep(_LOOK_AGAIN)
+    return taken
 
 
 def _missing(count: int, fitting: int, wanted: dict[str, Any]) -> str | None:
     if count <= fitting and fitting:
         return None
 
-    which = ", ".join(f"{name} {value}" for name, value in wanted.items())
+    which = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
     return f"{max(count, 1)} board{'s' if count > 1 else ''} wanted{which and f' of {which}'}, {fitting} given"

@@ -25,7 +25,8 @@ class SimulatedBoards:
         self._designs: dict[Any, list[SimDesign]] = {}
 
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Make and serve boards; `options` are those of `make_board`."""
+        """Make and serve boards; `options` are those of `make_board`, and `tags`, which any of them has."""
+        options.pop("tags", None)
         check_options(options)
 
         try:
@@ -37,11 +38,11 @@ class SimulatedBoards:
 
         return {"boards": [await self._serve(board) for board in boards]}
 
-    async def take_back(self, addresses: list[str]) -> dict[str, Any]:
+    async def take_back(self, names: list[str]) -> dict[str, Any]:
         """Switch boards off and say which buffers were left on them."""
         problems = []
 
-        for address in addresses:
+        for address in names:
             board, stack = self._lent.pop(address)
             await _settle(board)
             problems += [

@@ -73,7 +73,9 @@ class Calls:
         straggler: Straggler[Response] | None,
     ) -> Response:
         deadline = None if straggler else self._guard.timeouts.call
-        call = self._guard.begin(method, request.SerializeToString(), timeout=deadline)
+        message = request.SerializeToString()
+        call = self._guard.begin(method, message, timeout=deadline)
+        self._guard.traffic.sent += len(message)
         finished = finished_event(call)
         self._under_way.add(finished)
         call.add_done_callback(lambda _: self._under_way.discard(finished))

@@ -101,6 +101,7 @@ class Connection:
         calls, streams: how everything above makes its calls.
         server: which server process answered last.
         services: the full names of the services it offers.
+        traffic: how much has been sent and received.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Connection:
         )
         self.calls = Calls(guard, lambda: self.arbiter)
         self.streams = Streams(guard)
+        self.traffic = guard.traffic
         self._identifying = asyncio.Lock()
         self._server: Server | None = None
         self._arbiter: Arbiter | None = None

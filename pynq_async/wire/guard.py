@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from ..config import Timeouts
 from ..errors import BoardError, ConnectionLost, ProtocolViolation, ServerError
+from ..progress import Traffic
 from .methods import Method, Response
 from .status import closed, cut_off, error_for
 
@@ -35,6 +36,7 @@ class Guard:
         timeouts: how long things may take.
         reach: awaited before a call that has no check of its own.
         closed: whether no call is started any more.
+        traffic: what has gone over the channel.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Guard:
         self.timeouts = timeouts
         self.reach = reach
         self.closed = False
+        self.traffic = Traffic()
         self._channel = channel
         self._check_loop = check_loop
         self._steady = steady
@@ -120,6 +123,7 @@ class Guard:
 
             raise
 
+        self.traffic.received += len(raw)
         return raw
 
     def failure(self, method: Method[Any, Any], error: grpc.aio.AioRpcError, *, changing: bool) -> BoardError:

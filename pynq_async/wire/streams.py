@@ -64,13 +64,16 @@ class Streams:
         *,
         anyhow: bool = False,
     ) -> bool:
-        call = self._guard.begin(method, request.SerializeToString(), timeout=timeout, anyhow=anyhow)
+        asked = request.SerializeToString()
+        call = self._guard.begin(method, asked, timeout=timeout, anyhow=anyhow)
+        self._guard.traffic.sent += len(asked)
         watch = StallWatch(call, self._guard.timeouts.stall)
         self._under_way.add(call)
 
         try:
             while (message := await call.read()) is not grpc.aio.EOF:
                 watch.progressed()
+                self._guard.traffic.received += len(message)
                 enough = sink(message)
 
                 if enough if isinstance(enough, bool) else await enough:
@@ -116,6 +119,7 @@ class Streams:
                     yield message  # gRPC asks for the next one when it has handed this one on
                     watch.progressed()
                     sent += len(message)
+                    self._guard.traffic.sent += len(message)
             except Exception as error:  # gRPC would swallow it
                 failure = error
                 raise

@@ -32,4 +32,4 @@ def address(lender: BoardProcess) -> Iterator[str]:
     """A simulated board in another process, to be taken for a real one: a ZCU104."""
     (lent,) = lender.ask("lend", timeout=30, count=1, options={"family": "zynqmp"}, patience=0)["boards"]
     yield lent
-    lender.ask("take back", timeout=30, addresses=[lent])
+    lender.ask("take back", timeout=30, names=[lent])

@@ -38,7 +38,7 @@ async def test_boards_outlive_an_interrupt_from_the_keyboard(process: BoardProce
     async with RemoteDevice(address) as board:
         assert board.model == "Pynq-Z2"
 
-    assert process.ask("take back", timeout=5, addresses=[address]) == {"problems": [], "doubts": []}
+    assert process.ask("take back", timeout=5, names=[address]) == {"problems": [], "doubts": []}
 
 
 def test_one_that_died_says_how_and_is_replaced(process: BoardProcess) -> None:

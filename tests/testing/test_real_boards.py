@@ -69,9 +69,9 @@ def test_tests_that_no_board_fits_are_skipped_at_once(suite: pytest.Pytester, ad
     result.assert_outcomes(skipped=4)
     result.stdout.fnmatch_lines_random(
         [
-            "*--pynq-board: 1 board wanted of family versal, 0 given",
-            "*--pynq-board: 2 boards wanted, 1 given",
-            "*--pynq-board: this test holds 1 of 1 boards already",
+            "*real boards: 1 board wanted of family versal, 0 given",
+            "*real boards: 2 boards wanted, 1 given",
+            "*real boards: this test holds 1 of 1 boards already",
         ]
     )
 
@@ -100,8 +100,10 @@ def test_is_clean(pynq_board):
     result.stdout.fnmatch_lines(["*BufferLeft: *8192 bytes less of contiguous memory are free than before the test; *"])
 
 
-def test_a_board_that_another_process_uses_is_waited_for(suite: pytest.Pytester, address: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_board_that_another_process_uses_is_waited_for(suite: pytest.Pytester, address: str, host: str) -> None:
     lock = HostLock(Address.parse(address).target)
+    address = address.replace("127.0.0.1", host)
     assert lock.take()
     suite.makepyfile("def test_it(pynq_board): pass\n")
 
