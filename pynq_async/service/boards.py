@@ -1,9 +1,11 @@
 """What the service says about boards."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..farm import BoardStatistics
 from .problems import Refusal
 from .service import FarmService
 
@@ -22,7 +24,14 @@ class Board(BaseModel):
                 "family": "zynq7000",
                 "tags": ["camera"],
                 "state": "leased",
+                "since": 1.8e9,
                 "holder": "alice",
+                "reason": "",
+                "design": "base.bit",
+                "digest": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+                "partials": [],
+                "sent": 4045650,
+                "received": 512,
                 "temperature": 46.9,
             }
         }
@@ -30,46 +39,38 @@ class Board(BaseModel):
 
     name: str
     address: str
-    model: str | None = Field(None, description="None as long as the board has not answered.")
-    family: str | None = None
-    tags: list[str] = []
+    model: str | None = Field(description="None as long as the board has not answered.")
+    family: str | None = Field(description="zynq7000, zynqmp or versal.")
+    tags: list[str]
     state: State = Field(
         description="`absent` does not answer; `elsewhere` is held by another process of the service's host."
     )
-    holder: str | None = Field(None, description="The token whose lease it is, or what else uses it.")
-    problem: str | None = Field(None, description="Why it is absent.")
-    temperature: float | None = Field(None, description="Of the die in degrees Celsius, when last seen.")
+    since: float = Field(description="When that began, in seconds since 1970.")
+    holder: str | None = Field(description="Whose it is now.")
+    reason: str = Field(description="Why it is absent; empty when it is not.")
+    design: str | None = Field(description="The bitstream in its fabric, as far as the service knows.")
+    digest: str | None = Field(description="SHA-256 of that bitstream's payload.")
+    partials: list[str] = Field(description="Partial bitstreams loaded since.")
+    sent: int = Field(description="Bytes sent to it.")
+    received: int = Field(description="Bytes received from it.")
+    temperature: float | None = Field(description="Of the die in degrees Celsius, when last seen.")
 
 
 def board(service: FarmService, name: str) -> Board:
     """A board by name; raises `Refusal` for an unknown one."""
-    for each in boards(service):
-        if each.name == name:
-            return each
+    figures = service.farm.statistics().boards
 
-    raise Refusal(404, "no-such-board", f"the farm has no board {name!r}; it has {', '.join(service.farm)}")
+    if name not in figures:
+        raise Refusal(404, "no-such-board", f"the farm has no board {name!r}; it has {', '.join(figures)}")
+
+    return _shown(service, figures[name])
 
 
 def boards(service: FarmService) -> list[Board]:
     """All boards, those that do not answer included, by name."""
-    farm = service.farm
-    absent = farm.absent
-    found = []
+    figures = service.farm.statistics().boards
+    return [_shown(service, figures[name]) for name in sorted(figures)]
 
-    for name, figures in farm.statistics().boards.items():
-        device = farm.get(name)
-        lease = service.leases.holding(name)
-        found.append(
-            Board(
-                name=name,
-                address=str(device.address) if device is not None else "",
-                model=device.model if device is not None else None,
-                family=device.family if device is not None else None,
-                state=figures.state,
-                holder=lease.holder if lease is not None else None,
-                problem=str(absent[name]) if name in absent else None,
-                temperature=service.temperatures.get(name),
-            )
-        )
 
-    return sorted(found, key=lambda each: each.name)
+def _shown(service: FarmService, figures: BoardStatistics) -> Board:
+    return Board.model_validate({**asdict(figures), "temperature": service.temperatures.get(figures.name)})

@@ -188,6 +188,7 @@ class ServiceLeases:
                 tags=want.tags,
                 priority=want.priority,
                 timeout=wait,
+                holder=caller.name,
             ) as boards:
                 if granted.done():
                     return

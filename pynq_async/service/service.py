@@ -1,6 +1,7 @@
 """What stands behind the routes of a service, and how long it lives."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,7 +96,13 @@ class FarmService:
             self.temperatures.pop(name, None)
 
     def _samples(self) -> Mapping[str, Any]:
-        return {"boards": {name: {"temperature": value} for name, value in self.temperatures.items()}}
+        return {
+            "time": time.time(),
+            "boards": {
+                name: {"temperature": self.temperatures.get(name), "sent": board.sent, "received": board.received}
+                for name, board in self.farm.statistics().boards.items()
+            },
+        }
 
 
 def service_of(request: Request) -> FarmService:

@@ -7,6 +7,7 @@ from ..farm import (
     BoardLeased,
     BoardLoaded,
     BoardLost,
+    BoardNotLoaded,
     BoardProgress,
     BoardReturned,
     FarmEvent,
@@ -31,5 +32,7 @@ def told(event: FarmEvent) -> tuple[str, dict[str, Any]]:
             return "progress", data | {"stage": step.stage, "done": step.done, "total": step.total}
         case BoardLoaded():
             return "loaded", data | {"name": event.loaded.name, "digest": event.loaded.digest}
+        case BoardNotLoaded():
+            return "not_loaded", data | {"reason": event.reason}
         case _:
             return "event", data
