@@ -22,8 +22,8 @@ async def watch(service: Service, caller: Reader) -> GuardedStream:
     """What happens from now on, without an end.
 
     The first event, `boards`, says how everything is: a list as of `GET /api/boards`. Then come `joined`, `lost`,
-    `leased`, `returned`, `progress`, `loaded`, `not_loaded`, `run` and, now and then,
-    `samples`; the data of each is a JSON object, with `time` and most with `board`. A client that does not keep up is disconnected and should ask again.
+    `leased`, `returned`, `progress`, `loaded`, `not_loaded`, `run` and, now and then, `samples`. The data of each is a
+    JSON object, with `time` and mostly `board`. A client that does not keep up is disconnected and should ask again.
     """
 
     def first() -> bytes:
