@@ -10,10 +10,13 @@ from fastapi import Request
 from ..errors import NotSupported, PynqError
 from ..farm import BoardFarm
 from ..farm.host import Host
+from .bitstreams import BitstreamStore
+from .designs import Designs
 from .feed import Feed
 from .leases import ServiceLeases
 from .options import ServiceOptions
 from .problems import Refusal
+from .storage import Storage
 from .tokens import Tokens
 from .told import told
 
@@ -24,6 +27,8 @@ class FarmService:
     Attributes:
         farm: the boards; opened and closed with the service.
         leases: who has which board.
+        bitstreams: what they have uploaded, in `storage`.
+        designs: what they have programmed.
         feed: what happens, for those who watch.
         temperatures: of each board's die in degrees Celsius, as last seen; None where a board has no sensor.
     """
@@ -37,16 +42,20 @@ class FarmService:
         self.stopping = False
         self._host = Host()
         self.leases = ServiceLeases(farm, self._host, options)
+        self.storage = Storage(options.stored_bytes)
+        self.bitstreams = BitstreamStore(self.storage)
+        self.designs = Designs(self._host)
 
     async def __aenter__(self) -> "FarmService":
         await self.farm.__aenter__()
 
         try:
+            await self.storage.open()
             await self._host.open()
             self._host.start(self._tell_events(), "events")
             self._host.start(self._take_samples(), "samples")
         except BaseException:
-            await self.farm.aclose()
+            await self._close()
             raise
 
         return self
@@ -56,6 +65,12 @@ class FarmService:
 
         try:
             await self._host.aclose()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            await self.storage.aclose()
         finally:
             await self.farm.aclose()
 
@@ -105,8 +120,8 @@ class FarmService:
         }
 
 
-def service_of(request: Request) -> FarmService:
-    """The service that a request is for."""
+async def service_of(request: Request) -> FarmService:
+    """The service that a request is for; a coroutine, since FastAPI runs functions in threads."""
     service = request.app.state.service
     assert isinstance(service, FarmService)
     return service
