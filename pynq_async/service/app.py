@@ -13,11 +13,12 @@ from ..errors import PynqError
 from ..farm import BoardFarm
 from . import problems
 from .audit import Audit
+from .departure import ClientGone
 from .gate import Gate
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import boards, events, leases
+from .routes import boards, buffers, events, leases
 from .service import FarmService
 from .tokens import Tokens
 
@@ -56,6 +57,7 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
             PynqError: problems.of_pynq_error,
             HTTPException: problems.of_http_exception,
             RequestValidationError: problems.of_invalid_request,
+            ClientGone: problems.of_departure,
             Exception: problems.of_anything,
         },
     )
@@ -69,8 +71,8 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
     )
     app.add_middleware(Audit)
 
-    for each in (boards, leases, events):
-        app.include_router(each.router)
+    for router in (boards.router, leases.router, buffers.router, buffers.data, events.router):
+        app.include_router(router)
 
     return app
 

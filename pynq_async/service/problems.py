@@ -116,6 +116,11 @@ async def of_invalid_request(request: Request, error: Exception) -> Response:
     return response(422, "invalid-request", wrong)
 
 
+async def of_departure(request: Request, error: Exception) -> Response:
+    """End a request whose client has gone: nobody reads this, and it is no failure for the log."""
+    return Response(status_code=408)
+
+
 async def of_anything(request: Request, error: Exception) -> Response:
     """Answer a failure of the service itself; what it was is in the log."""
     return response(500, "internal-error", "the service failed; its log says why")
