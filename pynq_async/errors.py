@@ -56,7 +56,10 @@ from typing import Any
 
 
 class PynqError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package; each can be pickled, to be raised in another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class InvalidArgument(PynqError, ValueError):
@@ -268,6 +271,15 @@ class ProgrammingFailed(FabricError):
 
 class FabricUnknown(FabricError, OutcomeUnknown):
     """Programming was cut off: what is loaded is unknown until the next download."""
+
+
+def _again(kind: type[PynqError], args: tuple[Any, ...], state: dict[str, Any]) -> PynqError:
+    """An error as it was pickled: the message stands already, so its class must not make it."""
+    maker: type[Any] = OSError if issubclass(kind, OSError) else kind  # ValueError's own refuses to make an OSError
+    error: PynqError = maker.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def _sentence(board: str, error: Exception) -> str:
