@@ -47,6 +47,14 @@ class Job:
     tried: list[str] = field(default_factory=list)
 
 
+@dataclass(eq=False, slots=True)
+class Guest:
+    """An item that comes from elsewhere, and the boards there that have failed under it; those of here are added."""
+
+    item: Any
+    tried: list[str]
+
+
 class Jobs:
     """Hands out items, and results in the order that was asked for.
 
@@ -83,7 +91,7 @@ class Jobs:
 
     def add(self, item: Any) -> None:
         """Take an item in."""
-        self._ready.append(Job(self._pulled, item))
+        self._ready.append(Job(self._pulled, item, item.tried if isinstance(item, Guest) else []))
         self._pulled += 1
 
     def take(self, board: str, elsewhere: Callable[[Job], bool]) -> Job | None:
@@ -99,11 +107,11 @@ class Jobs:
         """An item was not begun after all."""
         self._again.insert(0, job)
 
-    def again(self, job: Job, board: str, error: Exception) -> bool:
-        """The board failed under an item: whether it is tried again; else it has ended."""
+    def again(self, job: Job, board: str, error: Exception, elsewhere: Callable[[Job], bool]) -> bool:
+        """The board failed under an item: whether it is tried again; else it has ended, as a guest does here."""
         job.tried.append(board)
 
-        if len(job.tried) < self._attempts:
+        if len(job.tried) < self._attempts and (not isinstance(job.item, Guest) or elsewhere(job)):
             self._again.append(job)
             return True
 

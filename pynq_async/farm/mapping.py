@@ -16,6 +16,7 @@ import anyio
 from ..board.device import RemoteDevice
 from ..concurrency import to_the_end
 from ..errors import BoardError, FarmError, NotOpen
+from .flow import Flow
 from .health import board_failure
 from .host import Host
 from .jobs import Job, Jobs, MapResult
@@ -68,16 +69,13 @@ class FarmMap(Generic[Item, Value]):
         self._plan = plan
         self._jobs = jobs
         self._want = want
-        self._items = items
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._feeder: asyncio.Task[None] | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._current: dict[str, Job] = {}  # what each board works on
         self._lost: dict[str, BoardError] = {}
         self._idle: dict[asyncio.Future[None], None] = {}  # in the order they came
-        self._hungry = asyncio.Event()
-        self._news = asyncio.Event()
-        self._error: Exception | None = None
+        self._flow = Flow[Item, Value](jobs, items, plan.ahead, lambda: len(self._workers), self._added)
         self._giving_up: asyncio.TimerHandle | None = None
         self._state = "new"
 
@@ -87,7 +85,7 @@ class FarmMap(Generic[Item, Value]):
 
         leases = self._ground.leasing.leases
         leases.check(self._want)
-        self._feeder = self._ground.host.start(self._feed(), "items")
+        self._feeder = self._ground.host.start(self._flow.feed(), "items")
         self._state = "open"
         self._ground.maps.add(self)
 
@@ -119,19 +117,7 @@ class FarmMap(Generic[Item, Value]):
         if self._state != "open":
             raise NotOpen("the farm", "the results of a map are taken inside of 'async with farm.map(...) as results'")
 
-        while True:
-            if (result := self._jobs.next_result()) is not None:
-                self._hungry.set()
-                return result
-
-            if self._error is not None:
-                raise self._error
-
-            if self._jobs.over:
-                raise StopAsyncIteration
-
-            self._news.clear()
-            await self._news.wait()
+        return await self._flow.result()
 
     def join(self, name: str) -> None:
         """A board of the farm can be used now; called by the farm."""
@@ -161,46 +147,7 @@ class FarmMap(Generic[Item, Value]):
 
     def fail(self, error: Exception) -> None:
         """End the results with an error; called by the farm when it is closed."""
-        self._error = self._error or error
-        self._news.set()
-
-    # The feeder.
-
-    async def _feed(self) -> None:
-        items = self._items
-        iterator = aiter(items) if isinstance(items, AsyncIterable) else iter(items)
-
-        try:
-            while True:
-                while self._jobs.ready >= self._width or self._jobs.ahead >= self._plan.ahead * self._width:
-                    self._hungry.clear()
-                    await self._hungry.wait()
-
-                if isinstance(items, AsyncIterable):
-                    item = await anext(iterator)  # type: ignore[arg-type]
-                else:
-                    item = next(iterator)  # type: ignore[arg-type]
-
-                self._jobs.add(item)
-                self._wake(one=True)
-        except (StopIteration, StopAsyncIteration):
-            pass
-        except Exception as error:
-            self.fail(error)
-        finally:
-            self._jobs.exhausted = True
-            self._news.set()
-            self._wake()
-
-            try:
-                if isinstance(items, AsyncIterable) and (close := getattr(iterator, "aclose", None)) is not None:
-                    await close()
-            except Exception as error:
-                self.fail(error)
-
-    @property
-    def _width(self) -> int:
-        return max(len(self._workers), 1)
+        self._flow.fail(error)
 
     # The worker of a board.
 
@@ -309,7 +256,7 @@ class FarmMap(Generic[Item, Value]):
         """Wait for an item; None when there will be none, or somebody else should have the board."""
         while not self._jobs.over:
             if (job := self._jobs.take(name, self._elsewhere)) is not None:
-                self._hungry.set()
+                self._flow.eat()
                 return job
 
             idle = asyncio.get_running_loop().create_future()
@@ -337,13 +284,16 @@ class FarmMap(Generic[Item, Value]):
         if error is None:
             self._jobs.put_back(job)
         else:
-            self._jobs.again(job, name, error)
+            self._jobs.again(job, name, error, self._elsewhere)
             self._ground.tally.item(name, "moved", 0)
 
         self._settled()
 
+    def _added(self) -> None:
+        self._wake(one=not self._jobs.exhausted)
+
     def _settled(self) -> None:
-        self._news.set()
+        self._flow.settled()
 
         if self._jobs.over or self._jobs.ready:
             self._wake()
