@@ -275,7 +275,7 @@ class FabricUnknown(FabricError, OutcomeUnknown):
 
 def _again(kind: type[PynqError], args: tuple[Any, ...], state: dict[str, Any]) -> PynqError:
     """An error as it was pickled: the message stands already, so its class must not make it."""
-    maker: type[Any] = OSError if issubclass(kind, OSError) else kind  # ValueError's own refuses to make an OSError
+    maker: type[Any] = OSError if issubclass(kind, OSError) else Exception  # those of other builtins refuse
     error: PynqError = maker.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
