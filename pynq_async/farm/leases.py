@@ -214,8 +214,12 @@ class Leases:
 
         raise InvalidArgument(
             f"a lease of {want} can never be met: {len(fitting) or 'none'} of the farm's {len(boards)} would do; "
-            "it has " + ", ".join(f"{board.name} ({board.model or 'not reached yet'})" for board in boards)
+            f"it has {', '.join(self.described())}"
         )
+
+    def described(self) -> tuple[str, ...]:
+        """All boards, with their models."""
+        return tuple(f"{board.name} ({board.model or 'not reached yet'})" for board in self._boards.values())
 
     def _enqueue(self, request: Request) -> None:
         self._queue.append(request)

@@ -91,7 +91,7 @@ class Lending:
         `NotOpen` when the farm is or becomes closed.
         """
         names = None if name is None else frozenset({name})
-        want = Want(1 if count is None else count, names, model, family, _words(tags), priority)
+        want = Want(1 if count is None else count, names, model, family, words(tags), priority)
         return Lease(
             lambda: self._here.leasing, want, timeout, holder, (lambda boards: boards[0]) if count is None else tuple
         )
@@ -196,7 +196,7 @@ class Lending:
 
         farm = self._here
         names = None if to is None else frozenset([to] if isinstance(to, str) else to)
-        want = Want(1, names, model, family, _words(tags), priority)
+        want = Want(1, names, model, family, words(tags), priority)
         plan = Plan(fn, setup, timeout, ahead, turn, farm.health.patience, holder)
         return FarmMap(farm, plan, Jobs(ordered=ordered, attempts=attempts), want, items)
 
@@ -219,5 +219,11 @@ class Lending:
         return self._here.statistics()
 
 
-def _words(tags: str | Iterable[str]) -> frozenset[str]:
+def parts(farm: Lending) -> OpenFarm:
+    """What an open farm consists of, for what stands on it in this package."""
+    return farm._here  # noqa: SLF001 - ours
+
+
+def words(tags: str | Iterable[str]) -> frozenset[str]:
+    """One word or several."""
     return frozenset([tags] if isinstance(tags, str) else tags)
