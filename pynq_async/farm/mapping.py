@@ -310,8 +310,9 @@ class FarmMap(Generic[Item, Value]):
         return self._ground.leasing.leases.contended(name, self._want.priority)
 
     def _elsewhere(self, job: Job) -> bool:
-        """Whether a board is left on which an item was not tried."""
-        return any(name not in job.tried for name in self._left)
+        """Whether a board is left on which an item was not tried; one that is only suspected may be."""
+        boards = self._workers.keys() - self.failures.keys() - self._ground.absent.keys()
+        return not boards.issubset(job.tried)
 
     @property
     def _left(self) -> list[str]:

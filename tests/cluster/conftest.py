@@ -1,0 +1,54 @@
+"""A cluster for all tests of a module: a scheduler, and two workers with two boards each."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+distributed = pytest.importorskip("distributed", reason="Dask is not installed; pip install 'pynq-async[dask]'")
+
+from pynq_async.cluster import ClusterFarm
+
+from ..boards import assert_no_tasks_left
+from .processes import Child, boards, children, scheduler, worker
+
+
+@pytest.fixture(scope="module")
+def dask_scheduler() -> Iterator[Child]:
+    """A scheduler."""
+    with children(scheduler()) as (child,):
+        yield child
+
+
+@pytest.fixture(scope="module")
+def two_workers(dask_scheduler: Child) -> Iterator[list[Child]]:
+    """One worker with the boards a and b, one with c and d; b and d have cameras, d is a ZCU104."""
+    at = dask_scheduler.address
+
+    with children(*boards("", "", "", "--model ZCU104 --family zynqmp")) as (a, b, c, d):
+        first = worker(at, a=a.address, b=f"{b.address},camera")
+        second = worker(at, c=c.address, d=f"{d.address},camera,big")
+
+        with children(first, second) as workers:
+            yield workers
+
+
+@pytest.fixture
+async def farm(dask_scheduler: Child, two_workers: list[Child]) -> AsyncIterator[ClusterFarm]:
+    """The farm of the two workers; all its boards are free in the end."""
+    async with ClusterFarm(dask_scheduler.address) as farm:
+        yield farm
+        states = [board.state for one in (await farm.statistics()).values() for board in one.boards.values()]
+        assert states == ["free"] * 4
+
+    assert_no_tasks_left()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Dask logs what it reports anyway."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
