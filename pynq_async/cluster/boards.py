@@ -54,10 +54,12 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
         self._worker = worker
         self._threads: int = worker.state.nthreads
         self._wants: dict[str, Want] = {}
+        self._told: dict[str, int] = {}  # how many boards the scheduler knows of
         self._sessions: dict[str, tuple[Session, asyncio.Task[None]]] = {}
         self._visits: dict[str, Visit] = {}
         self._ended: dict[str, None] = {}
         self._telling = asyncio.Lock()
+        self._closed = False
         self._host = Host()
         self.farm = await self._make()
         await self._host.open()
@@ -164,6 +166,9 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
                     await self._tell()
 
     def _supply(self, want: Want) -> int:
+        if self._closed:
+            return 0
+
         leases = parts(self.farm).leasing.leases
         return sum(not leases.is_aside(name) for name in leases.fitting(want))
 
@@ -176,6 +181,8 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
         async with self._telling:
             state = self._worker.state
             supply = {resource: self._supply(want) for resource, want in self._wants.items()}
+            grown = any(count > self._told.get(resource, 0) for resource, count in supply.items())
+            self._told = supply
 
             for resource, count in supply.items():
                 more = max(count - state.total_resources.get(resource, 0), 0)
@@ -187,19 +194,24 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
             state.nthreads = max(self._threads, needed)
 
             if self._worker.status not in _REGISTERED:
-                return
+                return  # it brings the numbers along when it registers
 
             # Should the scheduler be gone, so is the worker soon.
             with contextlib.suppress(OSError, KeyError):
                 await self._worker.scheduler.set_resources(resources=supply, worker=self._worker.contact_address)
 
-            if self._worker.status == Status.running:
+            if grown and self._worker.status == Status.running:
                 self._worker.status = Status.paused
                 self._worker.status = Status.running
 
     async def _close(self) -> None:
-        await self._host.aclose()
-        await self.farm.aclose()
+        self._closed = True
+
+        try:
+            await self._tell()
+        finally:
+            await self._host.aclose()
+            await self.farm.aclose()
 
 
 def _packed_failures(failures: dict[str, Exception]) -> bytes:

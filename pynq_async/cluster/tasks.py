@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from distributed import Worker, get_worker
+from distributed import Reschedule, Worker, get_worker
 
-from ..errors import InvalidArgument
 from ..farm import FarmStatistics
 from ..farm.leases import Want
 from .boards import NAME, WorkerBoards
@@ -12,12 +11,11 @@ from .parcels import Answer, Offer, Ticket
 
 
 async def run_item(ticket: Ticket, key: str, item: bytes, spent: tuple[tuple[str, str], ...]) -> Answer:
-    """Do an item of a map; the worker has the resource, so it has boards."""
-    worker = get_worker()
-    boards = _boards(worker)
+    """Do an item of a map."""
+    boards = _boards(get_worker())
 
     if boards is None:
-        raise InvalidArgument(f"the Dask worker {worker.contact_address} has no boards any more")
+        raise Reschedule  # they were taken from the worker, which offers none any more
 
     return await boards.serve(ticket, key, item, spent)
 

@@ -7,7 +7,7 @@ import pytest
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed; pip install 'pynq-async[dask]'")
 
-from pynq_async.cluster import ClusterFarm
+from pynq_async.cluster import ClusterFarm, mapping
 
 from ..boards import assert_no_tasks_left
 from .processes import Child, boards, children, scheduler, worker
@@ -44,9 +44,17 @@ async def farm(dask_scheduler: Child, two_workers: list[Child]) -> AsyncIterator
     assert_no_tasks_left()
 
 
+@pytest.fixture(scope="module")
+def bare_scheduler() -> Iterator[Child]:
+    """Another scheduler, to which a test starts workers of its own."""
+    with children(scheduler()) as (child,):
+        yield child
+
+
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Dask logs what it reports anyway."""
+def _quick_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look often at which workers there are; and Dask logs what it reports anyway."""
+    monkeypatch.setattr(mapping, "_LOOK", 0.1)
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

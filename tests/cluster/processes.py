@@ -102,9 +102,9 @@ def boards(*options: str) -> list[list[str]]:
     ]
 
 
-def scheduler() -> list[str]:
-    """The command of a scheduler."""
-    return ["tests.cluster.served", "scheduler"]
+def scheduler(allowed_failures: str = "3") -> list[str]:
+    """The command of a scheduler; an item may cost it so many workers."""
+    return ["tests.cluster.served", "scheduler", allowed_failures]
 
 
 def worker(address: str, **specs: str) -> list[str]:

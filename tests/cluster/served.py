@@ -30,9 +30,11 @@ def farm(boards: dict[str, str]) -> BoardFarm:
 
 
 @asynccontextmanager
-async def scheduler() -> AsyncIterator[str]:
+async def scheduler(allowed_failures: str) -> AsyncIterator[str]:
     """A scheduler."""
-    async with Scheduler(host="127.0.0.1", port=0, dashboard=False, dashboard_address=None) as served:
+    async with Scheduler(
+        host="127.0.0.1", port=0, dashboard=False, dashboard_address=":0", allowed_failures=int(allowed_failures)
+    ) as served:
         yield served.address
 
 
@@ -43,7 +45,7 @@ async def worker(address: str, boards: str) -> AsyncIterator[str]:
     plugins = [WorkerBoards(lambda: farm(specs), linger=1.0)] if specs else []
 
     async with Worker(
-        address, host="127.0.0.1", nthreads=1, plugins=plugins, dashboard=False, dashboard_address=None
+        address, host="127.0.0.1", nthreads=1, plugins=plugins, dashboard=False, dashboard_address=":0"
     ) as served:
         yield served.address
 
@@ -59,5 +61,5 @@ async def main(what: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    dask.config.set({"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False})
+    dask.config.set({"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "logging.distributed": "error"})
     asyncio.run(main(*sys.argv[1:]))
