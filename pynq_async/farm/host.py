@@ -51,7 +51,9 @@ class Host:
 
     async def _end(self, task: asyncio.Task[None]) -> None:
         await asyncio.wait({task})
-        task.result()
+
+        if not task.cancelled():  # as when its event loop ends
+            task.result()
 
     async def _run(self, begun: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as self._group:

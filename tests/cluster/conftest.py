@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed; pip install 'pynq-async[dask]'")
-
-from pynq_async.cluster import ClusterFarm, mapping
-
 from ..boards import assert_no_tasks_left
 from .processes import Child, boards, children, scheduler, worker
+
+if TYPE_CHECKING:  # where Dask is not installed, each module of tests is skipped
+    from pynq_async.cluster import ClusterFarm
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,10 @@ def two_workers(dask_scheduler: Child) -> Iterator[list[Child]]:
 
 
 @pytest.fixture
-async def farm(dask_scheduler: Child, two_workers: list[Child]) -> AsyncIterator[ClusterFarm]:
+async def farm(dask_scheduler: Child, two_workers: list[Child]) -> AsyncIterator["ClusterFarm"]:
     """The farm of the two workers; all its boards are free in the end."""
+    from pynq_async.cluster import ClusterFarm
+
     async with ClusterFarm(dask_scheduler.address) as farm:
         yield farm
         states = [board.state for one in (await farm.statistics()).values() for board in one.boards.values()]
@@ -54,7 +56,7 @@ def bare_scheduler() -> Iterator[Child]:
 @pytest.fixture(autouse=True)
 def _quick_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look often at which workers there are; and Dask logs what it reports anyway."""
-    monkeypatch.setattr(mapping, "_LOOK", 0.1)
+    monkeypatch.setattr("pynq_async.cluster.mapping._LOOK", 0.1)
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Scheduler, workers and simulated boards, each in a process of its own that ends with its input: none can outlive us."""
+"""Scheduler, workers and simulated boards, each in a process of its own that ends with its input, so with us."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ class Child:
             stdout=subprocess.PIPE,
             encoding="utf-8",
             cwd=ROOT,
-            env={**os.environ, "DASK_DISTRIBUTED__DIAGNOSTICS__NVML": "False"},
+            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"},
         )
         self.ready: dict[str, Any] = {}
 
@@ -82,8 +82,7 @@ def children(*commands: list[str]) -> Iterator[list[Child]]:
     started: list[Child] = []
 
     try:
-        for command in commands:
-            started.append(Child(*command))
+        started.extend(Child(*command) for command in commands)
 
         for child in started:
             child.wait_until_ready()

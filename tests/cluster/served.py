@@ -39,7 +39,7 @@ async def scheduler(allowed_failures: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def worker(address: str, boards: str) -> AsyncIterator[str]:
+async def worker(address: str, boards: str = "{}") -> AsyncIterator[str]:
     """A worker with these boards, or with none."""
     specs = json.loads(boards)
     plugins = [WorkerBoards(lambda: farm(specs), linger=1.0)] if specs else []
@@ -54,12 +54,13 @@ async def main(what: str, *arguments: str) -> None:
     """Serve until the input ends."""
     over = asyncio.Event()
 
-    async with {"scheduler": scheduler, "worker": worker}[what](*arguments) as address:
-        print(json.dumps({"address": address}), flush=True)
+    async with scheduler(*arguments) if what == "scheduler" else worker(*arguments) as address:
+        sys.stdout.write(json.dumps({"address": address}) + "\n")
+        sys.stdout.flush()
         follow_input(asyncio.get_running_loop(), lambda line: None, over.set)
         await over.wait()
 
 
 if __name__ == "__main__":
-    dask.config.set({"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "logging.distributed": "error"})
+    dask.config.set({"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False})
     asyncio.run(main(*sys.argv[1:]))

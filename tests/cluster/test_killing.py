@@ -165,7 +165,9 @@ async def test_when_the_last_worker_is_gone_the_map_waits_for_a_while_and_fails(
                 await begun(sim, BEGUN)
                 victim.signal(signal.SIGKILL)
 
-                with pytest.raises(FarmError, match=r"1 of 1 boards failed:\n  v: neither the board nor its Dask worker"):
+                with pytest.raises(
+                    FarmError, match=r"1 of 1 boards failed:\n  v: neither the board nor its Dask worker"
+                ):
                     await anext(results)
 
     assert_clean(sim)
@@ -177,7 +179,10 @@ async def test_the_work_of_a_board_that_freezes_is_moved_and_it_takes_part_again
     """Its worker has no other board; it offers none meanwhile, and one again afterwards."""
     queue: asyncio.Queue[int | None] = asyncio.Queue()
 
-    with children(*boards("--seed 9")) as (board,), children(worker(dask_scheduler.address, v=board.address, w="127.0.0.1:1")):
+    with (
+        children(*boards("--seed 9")) as (board,),
+        children(worker(dask_scheduler.address, v=board.address, w="127.0.0.1:1")),
+    ):
         async with farm.map(transfer, numbers(queue), to=["a", "v"]) as results:
             queue.put_nowait(0)
             assert (await anext(results)).value == 0
@@ -235,7 +240,9 @@ async def test_an_item_that_ends_the_process_of_every_worker_is_reported() -> No
         with children(scheduler("0")) as (served,), children(worker(served.address, v=address)):
             async with ClusterFarm(served.address) as farm, farm.map(ends_it, [1]) as results:
                 result = await anext(results)
-                assert isinstance(result.error, ConnectionLost) and "does the function end the process" in str(result.error)
+                assert isinstance(result.error, ConnectionLost) and "does the function end the process" in str(
+                    result.error
+                )
 
     assert_clean(sim)
 

@@ -43,7 +43,9 @@ async def test_results_come_in_order_when_asked_for(farm: ClusterFarm) -> None:
 
 
 async def test_an_empty_map_ends(farm: ClusterFarm) -> None:
-    async with farm.map(transfer, []) as results:
+    nothing: list[int] = []
+
+    async with farm.map(transfer, nothing) as results:
         assert [result async for result in results] == []
 
 

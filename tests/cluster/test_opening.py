@@ -9,19 +9,27 @@ from typing import Any
 
 import pytest
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed; pip install 'pynq-async[dask]'")
+pytest.importorskip("distributed", reason="Dask is not installed; pip install 'pynq-async[dask]'")
+
+import distributed
 
 from pynq_async import BoardFarm, RemoteDevice
 from pynq_async.cluster import ClusterFarm, WorkerBoards
 from pynq_async.errors import ConnectError, InvalidArgument, NotOpen
 from pynq_async.sim import SimBoard, serve
 
-from ..boards import assert_clean, assert_no_tasks_left
+from ..boards import assert_clean, assert_no_tasks_left, begun
 from .processes import ROOT, Child, children, worker
 
 
 async def name(board: RemoteDevice, item: int) -> str:
     return board.name
+
+
+async def hold(board: RemoteDevice, item: int) -> None:
+    async with board.allocate(64):
+        await board.write_file("/tmp/begun", b"")
+        await asyncio.sleep(600)
 
 
 async def test_a_scheduler_that_cannot_be_reached_is_an_error_that_says_so() -> None:
@@ -91,16 +99,16 @@ async def test_maps_of_a_farm_that_is_closed_end(dask_scheduler: Child, two_work
 async def test_a_cluster_without_boards_says_how_to_start_workers(bare_scheduler: Child) -> None:
     with children(worker(bare_scheduler.address)):
         async with ClusterFarm(bare_scheduler.address) as farm:
-            with pytest.raises(InvalidArgument, match=r"no worker .* has boards; start .* --preload pynq_async.cluster"):
+            with pytest.raises(
+                InvalidArgument, match=r"no worker .* has boards; start .* --preload pynq_async.cluster"
+            ):
                 async with farm.map(name, [1]):
                     pass
 
             assert await farm.statistics() == {}
 
 
-async def test_items_go_only_to_workers_with_boards(
-    dask_scheduler: Child, two_workers: list[Child]
-) -> None:
+async def test_items_go_only_to_workers_with_boards(dask_scheduler: Child, two_workers: list[Child]) -> None:
     with children(worker(dask_scheduler.address)):
         async with ClusterFarm(dask_scheduler.address) as farm, farm.map(name, range(20)) as results:
             assert {result.value async for result in results} <= set("abcd")
@@ -161,15 +169,24 @@ async def test_dask_worker_takes_boards_by_preload(kind: str, bare_scheduler: Ch
                     async with farm.map(name, range(3)) as results:
                         found = {result.value async for result in results}
                         assert found == {"bench" if kind == "inventory" else address}, log.read_text()
-            finally:
-                process.terminate()
-                await process.wait()
 
-    assert "Traceback" not in log.read_text()
+                    async with farm.map(hold, range(3)) as results:
+                        await begun(sim, "remote_device.writefile")
+                        assert "Traceback" not in log.read_text()
+                        process.terminate()
+                        await process.wait()
+                        await results.end()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
     assert_clean(sim)
 
 
 def test_without_dask_the_error_names_the_extra() -> None:
     code = "import sys; sys.modules['distributed'] = None; import pynq_async.cluster"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT, check=False
+    )
     assert "pip install 'pynq-async[dask]'" in done.stderr.splitlines()[-1]
