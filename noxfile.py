@@ -24,9 +24,10 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def minimums(session: nox.Session) -> None:
     """The tests, with the lowest versions that pyproject.toml allows at run time."""
+    extras = PROJECT["project"]["optional-dependencies"]
     lowest = [
         requirement.replace(">=", "==") + ".*"
-        for requirement in PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["cli"]
+        for requirement in PROJECT["project"]["dependencies"] + extras["cli"] + extras["dask"]
     ]
     session.install("-e", ".[cli,test]", *lowest)
     session.run("pip", "list")

@@ -102,6 +102,7 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
+        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
     ) -> ClusterMap[Item, T]: ...
@@ -121,6 +122,7 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
+        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
     ) -> ClusterMap[Item, T]: ...
@@ -139,6 +141,7 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
+        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
     ) -> ClusterMap[Item, T]:
@@ -163,7 +166,7 @@ class ClusterFarm:
         work = packed((fn, setup), "the function of map(), or its setup,")
         jobs = Jobs(ordered=ordered, attempts=attempts)
         scheduler = self._here
-        ticket = Ticket(scheduler.new_name(), work, want, timeout, attempts, turn)
+        ticket = Ticket(scheduler.new_name(), work, want, timeout, attempts, turn, holder)
         return ClusterMap(scheduler, self._host, self._maps, ticket, jobs, items, ahead, self._patience)
 
     async def statistics(self) -> Mapping[str, FarmStatistics]:

@@ -18,7 +18,7 @@ class Ticket:
         map: identifies it.
         work: the function and `setup`, packed.
         want: which boards it may use.
-        timeout, attempts, turn: see `BoardFarm.map`.
+        timeout, attempts, turn, holder: see `BoardFarm.map`.
     """
 
     map: str
@@ -27,6 +27,7 @@ class Ticket:
     timeout: float | None
     attempts: int
     turn: float
+    holder: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Session:
         self._come: asyncio.Queue[Visit] = asyncio.Queue()
         self._here: set[Visit] = set()
         # Without patience: when no board is left here, there may be some elsewhere.
-        plan = Plan(self._call, setup, ticket.timeout, 4, ticket.turn, 0)
+        plan = Plan(self._call, setup, ticket.timeout, 4, ticket.turn, 0, ticket.holder)
         jobs = Jobs(ordered=False, attempts=ticket.attempts)
         self.results: FarmMap[Visit, Any] = FarmMap(ground, plan, jobs, ticket.want, self._visits())
 

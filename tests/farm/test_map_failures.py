@@ -7,6 +7,7 @@ import pytest
 
 from pynq_async import BoardFarm, RemoteDevice, Timeouts
 from pynq_async.errors import ConnectionLost, DeadlineExceeded, FarmError, StaleHandle
+from pynq_async.farm.jobs import Guest, Jobs
 from pynq_async.sim import SimBoard
 
 from .farms import several, simulated_farm
@@ -27,6 +28,47 @@ async def test_an_item_whose_board_fails_is_done_on_another_one(kind: type[Conne
 
         assert len(found) == 8 and {result.value for result in found} == {"b"}
         assert farm.statistics().boards["a"].moved > 0
+
+
+async def test_an_item_waits_for_a_board_that_is_only_suspected_before_it_is_tried_where_it_failed() -> None:
+    tried: dict[int, list[str]] = {0: [], 1: []}
+    both = asyncio.Event()
+    sims = several(2)
+
+    async def fails_at_first(board: RemoteDevice, item: int) -> str:
+        tried[item].append(board.name)
+
+        if all(tried.values()):
+            both.set()
+
+        await both.wait()
+
+        if len(tried[item]) == 1:
+            raise ConnectionLost(board.name, "as if it had")
+
+        return board.name
+
+    async with farm_of(*sims) as farm, farm.map(fails_at_first, range(2), attempts=2) as results:
+        sims[1].faults.delay("remote_device.existsfile", 0.1)  # a is trusted again sooner
+        assert {result.value async for result in results} == {"a", "b"}
+
+    assert all(sorted(boards) == ["a", "b"] for boards in tried.values())
+
+
+def test_an_item_from_elsewhere_ends_where_no_board_is_left_that_it_was_not_tried_on() -> None:
+    jobs = Jobs(ordered=False, attempts=5)
+    guest = Guest("an item", ["far away"])
+    jobs.add(guest)
+    error = ConnectionLost("a", "is gone")
+
+    first = jobs.take("a", lambda job: True)
+    assert first is not None and jobs.again(first, "a", error, lambda job: True)
+    second = jobs.take("b", lambda job: True)
+    assert second is first and not jobs.again(second, "b", error, lambda job: False)
+
+    assert guest.tried == ["far away", "a", "b"]
+    result = jobs.next_result()
+    assert result is not None and (result.item, result.board, result.attempts) == (guest, "b", 3)
 
 
 async def test_the_error_of_another_board_is_the_functions_own() -> None:
