@@ -49,6 +49,11 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
         self._make = make
         self._linger = linger
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the boards are there."""
+        return hasattr(self, "farm") and not self._closed
+
     async def setup(self, worker: Worker) -> None:
         """Open the boards; called by Dask."""
         self._worker = worker
@@ -68,7 +73,7 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
 
     async def teardown(self, worker: Worker) -> None:
         """End all work and close the boards; called by Dask."""
-        if hasattr(self, "farm"):
+        if self.is_open:
             await to_the_end(self._close())
 
     def transition(self, key: Any, start: str, finish: str, **more: Any) -> None:

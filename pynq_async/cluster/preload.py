@@ -26,13 +26,14 @@ async def dask_setup(
     worker: Worker, boards: tuple[str, ...], inventory: str | None, names: tuple[str, ...], tags: tuple[str, ...]
 ) -> None:
     """Give the worker its boards; called by Dask."""
-    plugin = WorkerBoards(_farm(boards, inventory, names, tags))
+    plugin = WorkerBoards(boards_of(boards, inventory, names, tags))
     await worker.plugin_add(plugin, catch_errors=False)
 
 
-def _farm(
+def boards_of(
     boards: tuple[str, ...], inventory: str | None, names: tuple[str, ...], tags: tuple[str, ...]
 ) -> Callable[[], BoardFarm]:
+    """What makes the farm that the options describe; raises `InvalidArgument`."""
     if inventory is not None:
         if boards:
             raise InvalidArgument("--board and --inventory exclude each other; write the board into the inventory")

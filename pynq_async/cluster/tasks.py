@@ -40,4 +40,4 @@ async def statistics(dask_worker: Worker) -> FarmStatistics | None:
 
 def _boards(worker: Any) -> WorkerBoards | None:
     boards = worker.plugins.get(NAME)
-    return boards if isinstance(boards, WorkerBoards) else None
+    return boards if isinstance(boards, WorkerBoards) and boards.is_open else None

@@ -167,6 +167,19 @@ async def test_a_map_that_no_worker_can_serve_says_so_at_once(farm: ClusterFarm)
             pass
 
 
+async def test_all_boards_of_a_worker_work_at_once_though_it_has_one_thread(farm: ClusterFarm) -> None:
+    here: set[str] = set()
+
+    async def meet(board: RemoteDevice, item: int) -> None:
+        here.add(board.name)
+
+        while len(here) < 2:  # the two are in one process, where the function is unpacked once
+            await asyncio.sleep(0.001)
+
+    async with farm.map(meet, range(2), to=["a", "b"], timeout=20) as results:
+        assert {(result.board, result.error) async for result in results} == {("a", None), ("b", None)}
+
+
 async def test_several_maps_share_the_boards(farm: ClusterFarm) -> None:
     async def run(**want: Any) -> list[str]:
         async with farm.map(name, range(15), **want) as results:

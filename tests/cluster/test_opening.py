@@ -15,6 +15,7 @@ import distributed
 
 from pynq_async import BoardFarm, RemoteDevice
 from pynq_async.cluster import ClusterFarm, WorkerBoards
+from pynq_async.cluster.preload import boards_of
 from pynq_async.errors import ConnectError, InvalidArgument, NotOpen
 from pynq_async.sim import SimBoard, serve
 
@@ -135,7 +136,7 @@ async def test_workers_that_run_already_can_be_given_boards(bare_scheduler: Chil
     assert_clean(sim)
 
 
-@pytest.mark.parametrize("kind", ["environment", "board", "inventory"])
+@pytest.mark.parametrize("kind", ["environment", "inventory"])
 async def test_dask_worker_takes_boards_by_preload(kind: str, bare_scheduler: Child, tmp_path: Path) -> None:
     sim = SimBoard()
     inventory = tmp_path / "lab.toml"
@@ -144,7 +145,6 @@ async def test_dask_worker_takes_boards_by_preload(kind: str, bare_scheduler: Ch
         inventory.write_text(f'[[board]]\nname = "bench"\naddress = "{address}"\ntags = ["camera"]\n')
         options = {
             "environment": [],
-            "board": ["--board", address],
             "inventory": ["--inventory", str(inventory), "--tag", "camera", "--name", "bench"],
         }[kind]
         log = tmp_path / "worker.log"
@@ -182,6 +182,28 @@ async def test_dask_worker_takes_boards_by_preload(kind: str, bare_scheduler: Ch
                     await process.wait()
 
     assert_clean(sim)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"boards": ("192.168.2.99",), "inventory": "lab.toml"}, {"names": ("bench",)}, {"tags": ("camera",)}]
+)
+def test_options_of_the_preload_that_exclude_each_other_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument, match="inventory"):
+        boards_of(**{"boards": (), "inventory": None, "names": (), "tags": (), **wrong})
+
+
+async def test_a_worker_whose_boards_cannot_be_opened_has_none(bare_scheduler: Child) -> None:
+    with children(worker(bare_scheduler.address)):
+        async with distributed.Client(bare_scheduler.address, asynchronous=True, set_as_default=False) as client:
+            with pytest.raises(InvalidArgument, match="names no board"):
+                await client.register_plugin(WorkerBoards())
+
+            async with ClusterFarm(client) as farm:
+                with pytest.raises(InvalidArgument, match="no worker .* has boards"):
+                    async with farm.map(name, [1]):
+                        pass
+
+            await client.unregister_worker_plugin(WorkerBoards.name)
 
 
 def test_without_dask_the_error_names_the_extra() -> None:
