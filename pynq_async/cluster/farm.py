@@ -102,9 +102,9 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
-        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> ClusterMap[Item, T]: ...
 
     @overload
@@ -122,9 +122,9 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
-        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> ClusterMap[Item, T]: ...
 
     def map(
@@ -141,9 +141,9 @@ class ClusterFarm:
         family: str | None = None,
         tags: str | Iterable[str] = (),
         priority: int = 0,
-        holder: str = "map",
         ahead: int = 4,
         turn: float = 1.0,
+        holder: str = "map",
     ) -> ClusterMap[Item, T]:
         """Call `fn(board, item)` for every item, each on whichever board of the cluster is free; as `BoardFarm.map`.
 

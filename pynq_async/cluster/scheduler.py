@@ -59,7 +59,7 @@ class Scheduler:
         """The error for a scheduler that is lost."""
         return ConnectionLost(
             f"the Dask scheduler at {self._address}",
-            "it is gone or does not answer, and with it the items that have no result yet; start it and map those again",
+            "it is gone or does not answer, and so are the items that have no result yet; map those again",
         )
 
     async def _asked(self, question: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-_START = 30.0
+_START = 50.0
 _GRACE = 10.0
 
 
