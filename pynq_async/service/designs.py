@@ -94,7 +94,9 @@ class Designs:
                 programmed = await self._load(device, order, content)
         except asyncio.CancelledError:
             if not done.done():
-                done.set_exception(NotOpen(board, "the service stopped before the board was programmed"))
+                done.set_exception(
+                    NotOpen(board, "the service stopped meanwhile; the board has the old design or the new one")
+                )
 
             raise
         except Exception as error:

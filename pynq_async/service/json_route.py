@@ -1,5 +1,6 @@
 """Routes that take JSON: small bodies only, whatever else the service takes."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,18 +14,26 @@ LARGEST = 1 << 20
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is at most 1 MiB: what is larger is not read to its end."""
+    """A route whose body is at most 1 MiB, and comes without standing still: what is not is not read to its end."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Handle a request whose body is counted."""
         handle = super().get_route_handler()
 
         async def limited(request: Request) -> Response:
-            received = 0
+            stall = request.app.state.service.options.stall
+            received, more = 0, True
 
             async def receive() -> Message:
-                nonlocal received
-                message = await request.receive()
+                nonlocal received, more
+
+                try:
+                    async with asyncio.timeout(stall if more else None):
+                        message = await request.receive()
+                except TimeoutError:
+                    raise Refusal(408, "stalled", f"nothing came for {stall:g} s") from None
+
+                more = message.get("more_body", False)
                 received += len(message.get("body", b""))
 
                 if received > LARGEST:
