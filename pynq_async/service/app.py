@@ -15,15 +15,20 @@ from . import problems
 from .audit import Audit
 from .departure import ClientGone, of_client_gone
 from .gate import Gate
+from .jobs import Jobs
+from .npy import LARGEST_HEADER
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import about, bitstreams, boards, buffers, events, leases, programming, registers
+from .routes import about, bitstreams, boards, buffers, events, leases, programming, registers, runs
+from .routes import jobs as job_routes
 from .service import FarmService
 from .tokens import Tokens
 
 
-def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | None = None) -> FastAPI:
+def create_service(
+    farm: BoardFarm, tokens: Tokens, options: ServiceOptions | None = None, *, jobs: Jobs | None = None
+) -> FastAPI:
     """A farm behind HTTP, with a page to watch it.
 
         secret, token = Token.make("alice", "use")
@@ -37,9 +42,10 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
         farm: the boards; with `require="any"` or 0 the service starts although some do not answer.
         tokens: who may do what.
         options: limits and times.
+        jobs: functions that clients may run.
     """
     options = options or ServiceOptions()
-    service = FarmService(farm, tokens, options)
+    service = FarmService(farm, tokens, options, jobs if jobs is not None else Jobs())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,14 +73,15 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
         Gate,
         tokens=tokens,
         rates=Rates(options.requests, options.burst),
-        max_body=max(options.upload_bytes, options.buffer_bytes),
+        max_body=max(options.upload_bytes, options.buffer_bytes + LARGEST_HEADER, options.run_bytes + LARGEST_HEADER),
     )
     app.add_middleware(Audit)
 
-    for each in (about, boards, leases, events, bitstreams, programming, registers, buffers):
+    for each in (about, boards, leases, events, bitstreams, programming, registers, buffers, job_routes, runs):
         app.include_router(each.router)
 
-    app.include_router(buffers.data)
+    for router in (buffers.data, job_routes.inputs):  # whose bodies are larger
+        app.include_router(router)
 
     return app
 

@@ -26,7 +26,9 @@ class ServiceOptions:
         sampling: seconds between two looks at temperatures and traffic, while anybody watches.
         watchers: streams of events that may be open at a time.
         runs: runs of jobs that may wait or be under way at a time.
+        run_bytes: the largest input or result of a run.
         kept_runs: runs that have ended whose results are kept.
+        kept_bytes: the inputs and results of all runs together.
     """
 
     lease_seconds: float = 300.0
@@ -43,7 +45,9 @@ class ServiceOptions:
     sampling: float = 2.0
     watchers: int = 256
     runs: int = 64
+    run_bytes: int = 64 * _MIB
     kept_runs: int = 64
+    kept_bytes: int = 1024 * _MIB
 
     def __post_init__(self) -> None:
         for field in fields(self):

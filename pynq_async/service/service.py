@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import Request
@@ -13,9 +14,11 @@ from ..farm.host import Host
 from .bitstreams import BitstreamStore
 from .designs import Designs
 from .feed import Feed
+from .jobs import Jobs
 from .leases import ServiceLeases
 from .options import ServiceOptions
 from .problems import Refusal
+from .runs import Runs
 from .storage import Storage
 from .tokens import Tokens
 from .told import told
@@ -26,17 +29,20 @@ class FarmService:
 
     Attributes:
         farm: the boards; opened and closed with the service.
+        jobs: the functions that clients may run.
         leases: who has which board.
         bitstreams: what they have uploaded, in `storage`.
         designs: what they have programmed.
+        runs: what became of jobs.
         feed: what happens, for those who watch.
         temperatures: of each board's die in degrees Celsius, as last seen; None where a board has no sensor.
     """
 
-    def __init__(self, farm: BoardFarm, tokens: Tokens, options: ServiceOptions) -> None:
+    def __init__(self, farm: BoardFarm, tokens: Tokens, options: ServiceOptions, jobs: Jobs) -> None:
         self.farm = farm
         self.tokens = tokens
         self.options = options
+        self.jobs = jobs
         self.feed = Feed(options.watchers)
         self.temperatures: dict[str, float | None] = {}
         self.stopping = False
@@ -45,6 +51,8 @@ class FarmService:
         self.storage = Storage(options.stored_bytes)
         self.bitstreams = BitstreamStore(self.storage)
         self.designs = Designs(self._host)
+        self.runs = Runs(farm, self._host, self.feed, options)
+        self._drained_at = 0.0
 
     async def __aenter__(self) -> "FarmService":
         await self.farm.__aenter__()
@@ -63,10 +71,10 @@ class FarmService:
     async def __aexit__(self, *exc: object) -> None:
         self.drain()
 
-        try:
-            await self._host.aclose()
-        finally:
-            await self._close()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
+            stack.push_async_callback(self._host.aclose)
+            await self.runs.last(self._drained_at + self.options.drain - time.monotonic())
 
     async def _close(self) -> None:
         try:
@@ -75,8 +83,12 @@ class FarmService:
             await self.farm.aclose()
 
     def drain(self) -> None:
-        """Begin nothing new: watchers are let go, requests under way go on."""
+        """Begin nothing new: watchers are let go, requests and runs under way go on."""
+        if not self.stopping:
+            self._drained_at = time.monotonic()
+
         self.stopping = True
+        self.runs.drain()
         self.leases.end_all()
         self.feed.close()
 

@@ -37,6 +37,15 @@ async def pieces(request: Request, *, most: int, stall: float) -> AsyncGenerator
             yield piece
 
 
+def body_size(request: Request, most: int) -> int:
+    """How many bytes the body of a request has, or `most` when it does not say so."""
+    if "transfer-encoding" in request.headers:
+        return most
+
+    length = request.headers.get("content-length", "0")
+    return int(length) if length.isdecimal() else most
+
+
 class GuardedStream(StreamingResponse):
     """A response in pieces, which is given up when the client takes nothing for `stall` seconds."""
 

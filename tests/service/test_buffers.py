@@ -1,83 +1,19 @@
-"""Buffers over HTTP: bytes and numpy's files both ways, one request at a time, and never more memory than needed."""
+"""Buffers over HTTP: bytes and numpy's files both ways."""
 
 import asyncio
 import io
 import os
-import socket
-import tracemalloc
 from collections.abc import AsyncIterator
-from typing import Any
 
-import httpx
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from pynq_async.service import ServiceOptions
 from pynq_async.service.npy import NPY
 from pynq_async.sim import SimBoard
 
-from ..boards import begun
-from .services import Running, problem, running
-
-BUFFERS = "/api/boards/a/buffers"
-AS_NPY = {"Content-Type": NPY}
-BIG = 16 << 20
-
-
-async def allocated(it: Running, *shape: int, dtype: str = "u1") -> str:
-    """Lease board a for alice and allocate a buffer; returns where its data is."""
-    if not len(list(it.service.leases)):
-        await it.lease("a")
-
-    answer = await it.alice.post(BUFFERS, json={"shape": shape, "dtype": dtype})
-    assert answer.status_code == 201, answer.text
-    assert answer.headers["location"] == f"{BUFFERS}/{answer.json()['id']}"
-    return f"{answer.headers['location']}/data"
-
-
-def file(array: npt.NDArray[Any], **options: Any) -> bytes:
-    """An array as numpy saves it."""
-    written = io.BytesIO()
-    np.save(written, array, **options)
-    return written.getvalue()
-
-
-async def open_request(it: Running, method: str, path: str, length: int = 0, *, receive: int | None = None) -> Any:
-    """Send the head of a request of alice's over a connection of its own; `receive` is how much the system holds."""
-    url = httpx.URL(it.url)
-    plain = socket.socket()
-
-    if receive is not None:
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-
-    plain.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(plain, (url.host, url.port))
-    reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
-    token = it.alice.headers["authorization"]
-    head = f"{method} {path} HTTP/1.1\r\nHost: service\r\nAuthorization: {token}\r\nContent-Length: {length}\r\n\r\n"
-    writer.write(head.encode())
-    await writer.drain()
-    return reader, writer
-
-
-async def busy(it: Running, data: str) -> None:
-    """Wait until a request has a buffer."""
-    (found,) = (buffer for lease in it.service.leases for buffer in lease.buffers.values() if buffer.id in data)
-
-    async with asyncio.timeout(5):
-        while not found._busy:
-            await asyncio.sleep(0.001)
-
-
-async def read_when_free(it: Running, data: str) -> bytes:
-    """Read a buffer as soon as no other request has it."""
-    async with asyncio.timeout(5):
-        while (answer := await it.alice.get(data)).status_code == 409:
-            await asyncio.sleep(0.005)
-
-    assert answer.status_code == 200, answer.text
-    return answer.content
+from .data import AS_NPY, BUFFERS, allocated, file
+from .services import problem, running
 
 
 async def test_what_is_written_is_on_the_board_and_comes_back() -> None:
@@ -283,139 +219,6 @@ async def test_only_bytes_and_numpys_files_are_taken() -> None:
     async with running() as it:
         data = await allocated(it, 4)
         problem(await it.alice.put(data, json=[1, 2, 3, 4]), 415, "unsupported-media-type")
-
-
-async def test_a_client_that_vanishes_leaves_the_board_as_it_was() -> None:
-    sim = SimBoard()
-
-    async with running(sim, served=True) as it:
-        data = await allocated(it, 1 << 20)
-        await it.alice.put(data, content=b"a" * (1 << 20))
-        _, writer = await open_request(it, "PUT", data, 1 << 20)
-        writer.write(b"b" * (1 << 19))
-        await writer.drain()
-        await busy(it, data)
-        writer.transport.abort()
-        assert await read_when_free(it, data) == b"a" * (1 << 20)
-        assert sim.counters.calls["buffer.write"] == 1
-
-
-async def test_one_request_at_a_time_uses_a_buffer() -> None:
-    async with running(served=True) as it:
-        data = await allocated(it, 4)
-        reader, writer = await open_request(it, "PUT", data, 4)
-        await busy(it, data)
-        problem(await it.alice.put(data, content=b"abcd"), 409, "buffer-busy")
-        problem(await it.alice.get(data), 409, "buffer-busy")
-        writer.write(b"wxyz")
-        assert b" 204 " in await reader.readline()
-        assert (await it.alice.get(data)).content == b"wxyz"
-        writer.close()
-
-
-async def test_a_client_that_stops_to_send_is_given_up() -> None:
-    async with running(served=True, options=ServiceOptions(stall=0.05)) as it:
-        data = await allocated(it, 4)
-        reader, writer = await open_request(it, "PUT", data, 4)
-        writer.write(b"ab")
-        assert b" 408 " in await reader.readline()
-        assert await read_when_free(it, data) == bytes(4)
-        writer.close()
-
-
-async def test_a_client_that_stops_to_take_is_given_up() -> None:
-    async with running(served=True, options=ServiceOptions(stall=0.1)) as it:
-        data = await allocated(it, BIG)
-        reader, writer = await open_request(it, "GET", data, receive=4096)
-        assert b" 200 " in await reader.readline()
-        assert await read_when_free(it, data) == bytes(BIG)
-        writer.transport.abort()
-
-
-async def test_a_client_that_goes_while_it_is_sent_data_leaves_nothing() -> None:
-    async with running(served=True) as it:
-        data = await allocated(it, BIG)
-        reader, writer = await open_request(it, "GET", data, receive=4096)
-        assert b" 200 " in await reader.readline()
-        writer.transport.abort()
-        assert await read_when_free(it, data) == bytes(BIG)
-
-
-async def test_a_client_that_goes_before_the_board_has_answered_leaves_nothing() -> None:
-    sim = SimBoard()
-
-    async with running(sim, served=True) as it:
-        data = await allocated(it, 8)
-        sim.faults.delay("buffer.invalidate", 30)
-        _, writer = await open_request(it, "GET", data)
-        await begun(sim, "buffer.invalidate")
-        writer.transport.abort()
-        sim.faults.clear()
-        assert await read_when_free(it, data) == bytes(8)
-
-
-async def test_slow_clients_keep_no_board_when_the_lease_has_ended() -> None:
-    sim = SimBoard()
-
-    async with running(sim, served=True) as it:
-        lease = await it.lease("a")
-        data = await allocated(it, 1 << 20)
-        reader, writer = await open_request(it, "PUT", data, 1 << 20)
-        await busy(it, data)
-        assert (await it.alice.delete(f"/api/leases/{lease}")).status_code == 204
-        assert sim.counters.live_buffers == 0
-        await it.lease("a", it.bob)
-        writer.write(b"x")
-        assert b" 409 " in await reader.readline()
-        writer.close()
-
-
-async def test_a_slow_download_is_cut_off_when_the_lease_has_ended() -> None:
-    async with running(served=True) as it:
-        lease = await it.lease("a")
-        data = await allocated(it, BIG)
-        reader, writer = await open_request(it, "GET", data, receive=4096)
-        assert b" 200 " in await reader.readline()
-        await it.alice.delete(f"/api/leases/{lease}")
-        received = 0
-
-        while piece := await reader.read(1 << 16):
-            received += len(piece)
-
-        assert received < BIG
-        writer.close()
-
-
-async def test_a_buffer_can_be_freed_while_it_is_written() -> None:
-    async with running(served=True) as it:
-        data = await allocated(it, 4)
-        reader, writer = await open_request(it, "PUT", data, 4)
-        await busy(it, data)
-        assert (await it.alice.delete(data.removesuffix("/data"))).status_code == 204
-        writer.write(b"abcd")
-        assert b" 409 " in await reader.readline()
-        writer.close()
-
-
-async def test_data_is_not_held_in_memory_beside_the_buffer() -> None:
-    async with running(served=True) as it:
-        data = await allocated(it, BIG)
-
-        async def body() -> AsyncIterator[bytes]:
-            for _ in range(BIG >> 16):
-                yield bytes(1 << 16)
-
-        tracemalloc.start()
-
-        try:
-            assert (await it.alice.put(data, content=body(), headers={"Content-Length": str(BIG)})).status_code == 204
-
-            async with it.alice.stream("GET", data) as answer:
-                assert sum([len(piece) async for piece in answer.aiter_raw()]) == BIG
-
-            assert tracemalloc.get_traced_memory()[1] < BIG // 2
-        finally:
-            tracemalloc.stop()
 
 
 async def test_faults_of_the_board_are_told_and_pass() -> None:
