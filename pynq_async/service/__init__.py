@@ -4,5 +4,15 @@ from .app import create_service
 from .options import ServiceOptions
 from .server import serving
 from .tokens import Scope, Token, Tokens
+from .tokens_file import TOKENS_SCHEMA, load_tokens
 
-__all__ = ["Scope", "ServiceOptions", "Token", "Tokens", "create_service", "serving"]
+__all__ = [
+    "TOKENS_SCHEMA",
+    "Scope",
+    "ServiceOptions",
+    "Token",
+    "Tokens",
+    "create_service",
+    "load_tokens",
+    "serving",
+]
