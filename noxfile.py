@@ -46,8 +46,15 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly, tests included."""
-    session.install("-e", ".[cli,test]", *group("types"))
+    session.install("-e", ".[cli,test]", *group("types"), *group("api"))
     session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def api(session: nox.Session) -> None:
+    """Whatever is sent to the service, it answers as its OpenAPI description says."""
+    session.install("-e", ".[cli,test]", *group("api"))
+    session.run("pytest", "tests/service/test_schema.py", *session.posargs)
 
 
 @nox.session

@@ -4,7 +4,7 @@
 
     PynqError
     ├── InvalidArgument (ValueError)        an option, address or path that cannot be right
-    │   └── InventoryError                  an inventory file that cannot be used; says the line and the field
+    │   └── InventoryError                  an inventory, or a file of tokens, that cannot be used; says line and field
     ├── BitstreamError (ValueError)         a bitstream file that cannot be used
     │   ├── BitstreamNotFound (FileNotFoundError)   there is no such file
     │   └── DesignError                     a hardware description that cannot be used
@@ -67,7 +67,7 @@ class InvalidArgument(PynqError, ValueError):
 
 
 class InventoryError(InvalidArgument):
-    """An inventory file that cannot be used; the message begins with `path:line: field`.
+    """An inventory, or a file of tokens, that cannot be used; the message begins with `path:line: field`.
 
     `line` is None when it is about the whole file, and `field` is empty when it is about none.
     """

@@ -11,14 +11,21 @@ from .output import say_error
 from .parameters import examples
 from .registers import peek, poke
 from .selftest import selftest
+from .serve import serve
 from .simulate import sim
+from .token import token
 
 _INTERRUPTED = 130  # as shells report a process that SIGINT ended
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("pynq-async demo", "pynq-async selftest 192.168.2.99", "pynq-async COMMAND --help"),
+    epilog=examples(
+        "pynq-async demo",
+        "pynq-async serve --simulate 8",
+        "pynq-async selftest 192.168.2.99",
+        "pynq-async COMMAND --help",
+    ),
 )
 @click.version_option(importlib.metadata.version("pynq-async"), "--version", prog_name="pynq-async")
 def app() -> None:
@@ -32,7 +39,7 @@ def app() -> None:
     """
 
 
-for command in (demo, selftest, info, download, peek, poke, sim):
+for command in (demo, selftest, info, download, peek, poke, sim, serve, token):
     app.add_command(command)
 
 

@@ -5,5 +5,16 @@ from .jobs import Jobs
 from .options import ServiceOptions
 from .server import serving
 from .tokens import Scope, Token, Tokens
+from .tokens_file import TOKENS_SCHEMA, load_tokens
 
-__all__ = ["Jobs", "Scope", "ServiceOptions", "Token", "Tokens", "create_service", "serving"]
+__all__ = [
+    "TOKENS_SCHEMA",
+    "Jobs",
+    "Scope",
+    "ServiceOptions",
+    "Token",
+    "Tokens",
+    "create_service",
+    "load_tokens",
+    "serving",
+]

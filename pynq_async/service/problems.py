@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from .. import errors
 from ..errors import BoardError, PynqError
+from .methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -106,7 +107,12 @@ async def of_http_exception(request: Request, error: Exception) -> Response:
     """Answer what Starlette or a route refuses."""
     assert isinstance(error, HTTPException)
     kind = error.kind if isinstance(error, Refusal) else _dashed(HTTPStatus(error.status_code).phrase.replace(" ", ""))
-    return response(error.status_code, kind, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed_methods(request)) is not None:
+        headers["Allow"] = methods
+
+    return response(error.status_code, kind, str(error.detail), headers=headers)
 
 
 async def of_invalid_request(request: Request, error: Exception) -> Response:

@@ -107,6 +107,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listener.bind((host, port))
         except OSError as error:
-            raise InvalidArgument(f"cannot listen on {host}:{port} ({error.strerror}); choose another port") from None
+            raise InvalidArgument(
+                f"cannot listen on {host}:{port} ({error.strerror}); choose another address or port"
+            ) from None
 
         yield listener

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to every call")
     parser.add_argument("--bandwidth", type=float, default=None, help="bytes a second of bulk payload")
     parser.add_argument("--program-seconds", type=float, default=0.0, help="how long programming takes")
+    parser.add_argument("--drift", action="store_true", help="temperatures rise and fall as time goes by")
     return parser
 
 

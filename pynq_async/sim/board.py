@@ -22,7 +22,7 @@ from .gpio import Pins
 from .memory import Memory
 from .options import Hazards
 from .pins import raise_interrupt
-from .sensors import add_sensors
+from .sensors import Drifting, add_sensors
 from .server_process import ServerProcess
 from .services.releases import check_release, make_handlers, offered
 
@@ -77,6 +77,7 @@ class SimBoard:
         plain_sysfs: bool = False,
         digests: bool = True,
         model_cache: bool = False,
+        drift: bool = False,
     ) -> None:
         """Make a board that is switched off; `serve` switches it on.
 
@@ -97,6 +98,7 @@ class SimBoard:
                 nobody can look, saves the time.
             plain_sysfs: the FPGA manager's files read back what was written, as plain files do.
             model_cache: cacheable buffers have bytes of their own until they are flushed or invalidated.
+            drift: its temperatures rise and fall as time goes by.
 
         Raises:
             InvalidArgument: an unknown family or release, a design for another family, or contiguous memory that does
@@ -150,7 +152,7 @@ class SimBoard:
             panic=self._panic,
         )
         self.pins = Pins(self.family, self.files)
-        self.sensors = add_sensors(self.files, self.family, release)
+        self.sensors = add_sensors(self.files, self.family, release, Drifting(seed) if drift else None)
         self._services = offered(release, services, interrupt=interrupt)
         self._random = random.Random(seed)
         self._listener: Listener | None = None

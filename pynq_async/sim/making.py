@@ -31,6 +31,7 @@ async def make_board(
     latency: float = 0.0,
     bandwidth: float | None = None,
     program_seconds: float = 0.0,
+    drift: bool = False,
 ) -> SimBoard:
     """Make a board that nobody looks into; the arguments are those of `python -m pynq_async.sim`.
 
@@ -56,6 +57,7 @@ async def make_board(
         interrupt=interrupt,
         model_cache=model_cache,
         digests=False,
+        drift=drift,
     )
     board.faults.latency = latency
     board.faults.bandwidth = bandwidth

@@ -1,5 +1,7 @@
 """What a simulated board measures of itself, in the files in which its kernel shows it."""
 
+import math
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -52,14 +54,30 @@ _TYPICAL = {
 # The board's input, measured by a chip beside the fabric: file, value, and the file's unit.
 _SUPPLY = {"in1": (12.05, 1e-3), "curr1": (0.9, 1e-3), "power1": (10.845, 1e-6)}
 _SUPPLY_CHIP = "ina226"
+_SWING, _TURN = 2.5, 40.0  # °C, seconds
 
 
-def add_sensors(files: FileSystem, family: Family, release: str) -> dict[str, float]:
+class Drifting(dict[str, float]):
+    """What sensors measure, with temperatures that rise and fall as time goes by; `seed` says where they begin."""
+
+    def __init__(self, seed: int, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seed = seed
+        self._clock = clock
+
+    def __getitem__(self, name: str) -> float:
+        value = super().__getitem__(name)
+        return value + _SWING * math.sin(2 * math.pi * self._clock() / _TURN + self._seed) if "temp" in name else value
+
+
+def add_sensors(
+    files: FileSystem, family: Family, release: str, values: dict[str, float] | None = None
+) -> dict[str, float]:
     """Add the files of a board's sensors; returns what they measure, by name, to be changed by tests.
 
     A sensor that is taken out of the dictionary reads as empty, as one that the kernel fails to read.
     """
-    values: dict[str, float] = {}
+    values = {} if values is None else values
     monitor, scales = _MONITORS[family.name, release]
     _add(files, f"{IIO_DEVICES[0]}/name", lambda: monitor)
 

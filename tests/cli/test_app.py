@@ -14,7 +14,7 @@ from pynq_async.cli.running import carry_out
 from .command import pynq_async
 from .conftest import Here
 
-COMMANDS = ("demo", "download", "info", "peek", "poke", "selftest", "sim")
+COMMANDS = ("demo", "download", "info", "peek", "poke", "selftest", "serve", "sim", "token")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -51,6 +51,15 @@ def test_version() -> None:
         (["demo", "--size", "4096"], "2047"),
         (["sim", "--boards", "2", "--port", "65535"], "beyond 65535"),
         (["info", "board", "--timeout", "0"], "--timeout"),
+        (["serve", "--simulate", "2", "board"], "takes the place of boards"),
+        (["serve", "board", "--tag", "camera"], "--tag needs --inventory"),
+        (["serve", "board", "--key", "k.pem"], "--key needs --certificate"),
+        (["serve", "board", "--require", "some"], "'some' is none of all, any and a number"),
+        (["serve", "board", "--port", "65536"], "65536 is not in the range"),
+        (["token", "alice"], "--scope"),
+        (["token", "alice", "--scope", "use", "--expires", "soon"], "'soon' is no time; write 30d, 12h, or a date"),
+        (["token", "alice", "--scope", "use", "--expires", "9999999999999d"], "is no time"),
+        (["token", "alice", "--scope", "use", "--expires", "1999-12-31"], "1999-12-31 is not in the future"),
     ],
 )
 def test_a_wrong_command_line_is_refused_before_anything_is_done(arguments: list[str], complaint: str) -> None:

@@ -184,3 +184,12 @@ async def test_a_lost_board_is_no_leak() -> None:
         await sim.restart()
         assert (await it.alice.delete(f"/api/leases/{lease}")).status_code == 204
         await it.lease("a", it.bob)
+
+
+async def test_a_method_that_a_path_lacks_is_told_those_that_it_has() -> None:
+    async with running() as it:
+        answer = await it.alice.put("/api/leases")
+        problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == "GET, POST"
+        assert (await it.alice.put("/api/leases/x")).headers["allow"] == "GET, DELETE"
+        problem(await it.alice.get("/api/nothing"), 404, "not-found")

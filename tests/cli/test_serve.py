@@ -1,0 +1,191 @@
+"""`pynq-async serve`."""
+
+import asyncio
+import json
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from pynq_async.service import Token
+from pynq_async.service.tokens_file import append_token
+from pynq_async.sim import SimBoard
+
+from ..certificates import Certificates
+from .command import COMMAND, command_environment
+from .conftest import Here
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for one process")
+
+
+@asynccontextmanager
+async def serving(*arguments: object, port: int = 0) -> AsyncIterator[tuple[asyncio.subprocess.Process, Any]]:
+    """Run the command with --json; gives the process and what its first line says."""
+    command = [*COMMAND, "serve", *map(str, arguments), "--json", "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1, env=command_environment())
+
+    try:
+        with anyio.fail_after(40):
+            assert process.stdout is not None and process.stderr is not None
+            line = await process.stdout.readline()
+            yield process, json.loads(line or await process.stderr.read())
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+        await process.communicate()
+
+
+async def stopped(process: asyncio.subprocess.Process, number: signal.Signals) -> str:
+    """Stop the command; returns what it said on standard error after checking that it ended well."""
+    process.send_signal(number)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b""), err
+    return err.decode()
+
+
+def client(start: Any, secret: str | None = None, **options: Any) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {secret or start['token']}"}
+    return httpx.AsyncClient(base_url=start["url"], headers=headers, timeout=30, **options)
+
+
+async def test_boards_are_served_until_interrupted(pair: tuple[SimBoard, SimBoard]) -> None:
+    addresses = sorted(sim.address for sim in pair)
+
+    async with serving(*addresses, "127.0.0.1:1", "--timeout", 1) as (process, start):
+        assert start["boards"] == addresses
+        assert "connection was refused" in start["absent"]["127.0.0.1:1"]
+
+        async with client(start) as http:
+            told = {board["address"]: board["state"] for board in (await http.get("/api/boards")).json()}
+            assert told == {**dict.fromkeys(addresses, "free"), "127.0.0.1:1": "absent"}
+            assert (await http.post("/api/leases", json={"count": 2})).status_code == 201
+
+        assert await stopped(process, signal.SIGINT) == "Stopping; Ctrl-C again ends at once.\n"
+
+
+async def test_simulated_boards_end_with_the_service() -> None:
+    async with serving("--simulate", 4) as (process, start):
+        assert start["boards"] == ["sim-1", "sim-2", "sim-3", "sim-4"]
+        assert [Path(path).name for path in start["bitstreams"]] == ["resizer.bit", "rfsoc_sam.bit"]
+
+        async with client(start) as http:
+            boards = (await http.get("/api/boards")).json()
+
+        assert [board["model"] for board in boards] == ["Pynq-Z2"] * 3 + ["RFSoC4x2"]
+        assert [board["family"] for board in boards] == ["zynq7000"] * 3 + ["zynqmp"]
+        assert await stopped(process, signal.SIGTERM) == "Stopping; Ctrl-C again ends at once.\n"
+
+    for board in boards:
+        host, _, port = board["address"].partition(":")
+
+        with socket.socket() as probe:
+            assert probe.connect_ex((host, int(port))), "a board outlived the command"
+
+    assert not Path(start["bitstreams"][0]).parent.exists()
+
+
+async def test_tls_tokens_of_a_file_and_the_audit_log(lone: SimBoard, tmp_path: Path) -> None:
+    authority = Certificates.make(tmp_path).authority
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "service.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "service.key")
+    tokens, audit = tmp_path / "tokens.toml", tmp_path / "audit.jsonl"
+    alice, token = Token.make("alice", "read")
+    append_token(tokens, token)
+    tls = "--certificate", tmp_path / "service.pem", "--key", tmp_path / "service.key"
+
+    async with serving(lone.address, "--tokens", tokens, "--audit", audit, *tls) as (process, start):
+        assert (start["token"], start["url"].partition(":")[0]) == (None, "https")
+        trusted = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+
+        async with client(start, alice, verify=trusted) as http:
+            assert (await http.get("/api/boards")).status_code == 200
+            assert (await http.post("/api/leases", json={})).status_code == 403
+            assert (await http.get("/api/boards", headers={"Authorization": "Bearer x"})).status_code == 401
+
+        await stopped(process, signal.SIGTERM)
+
+    lines = [json.loads(line) for line in audit.read_text().splitlines()]
+    shown = [(line["token"], line["method"], line["path"], line["status"]) for line in lines]
+    assert shown == [
+        ("alice", "GET", "/api/boards", 200),
+        ("alice", "POST", "/api/leases", 403),
+        (None, "GET", "/api/boards", 401),
+    ]
+    assert alice not in audit.read_text()
+
+
+async def test_who_listens_to_other_machines_without_tls_is_warned(lone: SimBoard) -> None:
+    async with serving(lone.address, "--host", "0.0.0.0") as (process, start):
+        assert start["url"].startswith(f"http://{socket.gethostname()}:")
+        said = await stopped(process, signal.SIGTERM)
+        assert said.startswith("warning: 0.0.0.0 can be reached from other machines, and without TLS tokens")
+
+
+async def test_a_second_interrupt_ends_at_once(lone: SimBoard) -> None:
+    async with serving(lone.address) as (process, start), client(start) as http:
+        body = asyncio.Event()
+
+        async def unfinished() -> AsyncIterator[bytes]:
+            yield b'{"name": '
+            await body.wait()
+
+        request = asyncio.create_task(http.post("/api/leases", content=unfinished()))
+        await http.get("/api/boards")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == -signal.SIGINT
+        body.set()
+        await asyncio.wait({request})
+        assert isinstance(request.exception(), httpx.TransportError)
+
+
+def test_what_is_wrong_is_one_sentence(here: Here, tmp_path: Path) -> None:
+    tokens, junk = tmp_path / "tokens.toml", tmp_path / "junk.pem"
+    tokens.write_text("[[token]]\nname = 'alice'\n")
+    junk.write_text("junk")
+    nobody = "127.0.0.1:1", "--timeout", 0.2, "--require", 0
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        for arguments, words in {
+            (): "no boards: give an ADDRESS, --inventory, --simulate N, or set PYNQ_REMOTE_DEVICES",
+            ("127.0.0.1:1", "--timeout", 0.2): "no connection to 127.0.0.1:1 within 0.2 s",
+            (*nobody, "--tokens", tokens): f"{tokens}:1: token 'alice': has no scope",
+            (*nobody, "--tokens", tmp_path / "none.toml"): "none.toml: cannot be read",
+            (*nobody, "--port", port): f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another",
+            (*nobody, "--host", "nowhere.invalid"): "cannot listen on nowhere.invalid:8000",
+            (*nobody, "--port", 0, "--certificate", tmp_path / "none.pem"): "none.pem or its key cannot be used",
+            (*nobody, "--port", 0, "--certificate", junk): "junk.pem or its key cannot be used",
+            (*nobody, "--audit", tmp_path / "none" / "log"): "cannot be written (No such file or directory)",
+            ("--inventory", tmp_path / "none.toml"): "none.toml: cannot be read",
+        }.items():
+            ended = here("serve", *arguments)
+            assert ended.code == 1
+            assert words in ended.only_error
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['fastapi'] = None; from pynq_async.cli.app import run; sys.exit(run(sys.argv[1:]))"
+
+    async def main(*arguments: str) -> tuple[int, str]:
+        done = await anyio.run_process([sys.executable, "-c", code, *arguments], check=False, env=command_environment())
+        return done.returncode, done.stderr.decode()
+
+    for command in (["serve", "127.0.0.1:1"], ["token", "alice", "--scope", "use"]):
+        said = asyncio.run(main(*command))
+        assert said == (1, "error: fastapi is missing; install pynq-async[service] to have the service\n")
