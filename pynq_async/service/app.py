@@ -17,7 +17,7 @@ from .gate import Gate
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import boards, events, leases
+from .routes import boards, events, leases, page
 from .service import FarmService
 from .tokens import Tokens
 
@@ -69,7 +69,7 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
     )
     app.add_middleware(Audit)
 
-    for each in (boards, leases, events):
+    for each in (boards, leases, events, page):
         app.include_router(each.router)
 
     return app
