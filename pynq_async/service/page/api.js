@@ -41,6 +41,28 @@ export async function ask(method, path, { json, query, signal } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/** Send a file as the body, saying how much of it has gone; gives what the service answers; raises `Problem`. */
+export function send(method, path, file, query, onProgress) {
+  const used = session.token();
+
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far it is
+    request.open(method, address(path, query));
+    request.setRequestHeader("Authorization", headers().Authorization);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => onProgress(event.loaded / (event.total || 1));
+    request.onerror = () => reject(unreachable());
+    request.onload = () => {
+      if (request.status < 300) {
+        resolve(JSON.parse(request.responseText));
+      } else {
+        reject(refused(request.status, request.responseText, used));
+      }
+    };
+    request.send(file);
+  });
+}
+
 /** The address of a path of the API, wherever the service is mounted. */
 export function address(path, query = {}) {
   const url = new URL(`api/${path}`, document.baseURI);

@@ -86,7 +86,7 @@ export class BoardTable {
     const design = make("span", { className: "name" });
     const step = make("span", { className: "muted step" });
     const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-hidden": "true" });
-    const [sent, received, die] = [cell("number", "To"), cell("number", "From"), cell("number", "Die")];
+    const [sent, received, die] = [cell("number", "↑"), cell("number", "↓"), cell("number", "Die")];
     const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Look in the design of ${name}` }, "Look in");
     const row = make(
       "tr",

@@ -2,21 +2,28 @@
 
 import { ask } from "./api.js";
 import { BoardTable } from "./boards.js";
+import { DesignView } from "./design.js";
 import { by, say } from "./dom.js";
 import * as events from "./events.js";
 import { Farm } from "./farm.js";
+import { Leases } from "./leases.js";
+import { Program } from "./program.js";
 import * as session from "./session.js";
 import { watch } from "./stream.js";
+import { Uploads } from "./uploads.js";
 
 const farm = new Farm();
-const user = { name: "", scope: "read" };
-let stop = null;
-
+const leases = new Leases({ onChange: () => design.refresh() });
+const design = new DesignView({ farm, leases });
 const table = new BoardTable(farm, {
-  look: () => {},
-  onChosen: () => {},
-  choosable: (board) => user.scope !== "read" && (board.state === "free" || (board.state === "leased" && board.holder === user.name)),
+  look: (name) => design.ofBoard(name),
+  onChosen: () => program.refresh(),
+  choosable: (board) => session.mayUse() && (board.state === "free" || (board.state === "leased" && board.holder === session.user.name)),
 });
+const uploads = new Uploads({ look: (bitstream) => design.ofBitstream(bitstream), onChange: () => program.refresh() });
+const program = new Program({ table, uploads, leases });
+const shownInside = ["farm", "who", "parts", "stream"];
+let stop = null;
 
 session.onEnd((reason) => showSignIn(reason));
 by("sign-out").addEventListener("click", () => session.end());
@@ -25,14 +32,9 @@ by("sign-in").addEventListener("submit", (event) => {
   session.begin(by("token").value);
   start();
 });
+addEventListener("hashchange", () => session.takeFromAddress() && start());
 
 session.takeFromAddress();
-addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#token=")) {
-    session.takeFromAddress();
-    start();
-  }
-});
 
 if (session.token() === null) {
   showSignIn("");
@@ -42,48 +44,39 @@ if (session.token() === null) {
 
 async function start() {
   say(by("sign-in-problem"), "");
+  stop?.();
 
   try {
-    Object.assign(user, await ask("GET", "me"));
+    Object.assign(session.user, await ask("GET", "me"));
+    await uploads.refresh();
   } catch (problem) {
-    if (problem.status !== 404 || session.token() === null) { // TODO: no 404 once /api/me is there
-      if (session.token() !== null) {
-        session.end(problem.message);
-      }
-
-      return;
-    }
-
-    Object.assign(user, { name: "alice", scope: "use" });
+    session.end(problem.message);
+    return;
   }
 
+  const typed = !by("sign-in").hidden;
   by("token").value = "";
   by("sign-in").hidden = true;
-
-  for (const id of ["farm", "who", "parts", "stream"]) {
-    by(id).hidden = false;
-  }
-
-  say(by("who-name"), `${user.name} (${user.scope})`);
+  shownInside.forEach((id) => (by(id).hidden = false));
+  say(by("who-name"), `${session.user.name} (${session.user.scope})`);
   showState("lost", "Connecting");
-  table.refresh();
-  stop?.();
+  program.refresh();
   stop = watch((kind, data) => {
-    farm.apply(kind, data);
+    [farm, leases, program].forEach((part) => part.apply(kind, data));
     events.note(kind, data);
   }, showState);
+
+  if (typed) {
+    by("main").focus();
+  }
 }
 
 function showSignIn(reason) {
   stop?.();
   stop = null;
-  farm.clear();
-  events.clear();
-
-  for (const id of ["farm", "who", "parts", "stream"]) {
-    by(id).hidden = true;
-  }
-
+  [farm, leases, program, design, events].forEach((part) => part.clear());
+  table.choose([]);
+  shownInside.forEach((id) => (by(id).hidden = true));
   by("sign-in").hidden = false;
   say(by("sign-in-problem"), reason);
   by("token").focus();

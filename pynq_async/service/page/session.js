@@ -3,12 +3,18 @@
 const KEY = "pynq-async token";
 const listeners = new Set();
 
+/** Who the token is of, and what it is good for: read, use or admin. */
+export const user = { name: "", scope: "read" };
+
+/** Whether the token may do more than look. */
+export const mayUse = () => user.scope !== "read";
+
 /** The token that is used now, or null. */
 export function token() {
   return sessionStorage.getItem(KEY);
 }
 
-/** Take a token from `#token=...` in the address, and out of the address bar. */
+/** Take a token from `#token=...` in the address, and out of the address bar; gives whether there was one. */
 export function takeFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
 
@@ -19,6 +25,8 @@ export function takeFromAddress() {
   if (given) {
     sessionStorage.setItem(KEY, given.trim());
   }
+
+  return Boolean(given);
 }
 
 /** Use a token from now on. */
