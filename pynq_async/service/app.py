@@ -13,11 +13,12 @@ from ..errors import PynqError
 from ..farm import BoardFarm
 from . import problems
 from .audit import Audit
+from .departure import ClientGone, of_client_gone
 from .gate import Gate
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import boards, events, leases, page
+from .routes import bitstreams, boards, events, leases, page
 from .service import FarmService
 from .tokens import Tokens
 
@@ -56,6 +57,7 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
             PynqError: problems.of_pynq_error,
             HTTPException: problems.of_http_exception,
             RequestValidationError: problems.of_invalid_request,
+            ClientGone: of_client_gone,
             Exception: problems.of_anything,
         },
     )
@@ -69,7 +71,7 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
     )
     app.add_middleware(Audit)
 
-    for each in (boards, leases, events, page):
+    for each in (boards, leases, events, bitstreams, page):
         app.include_router(each.router)
 
     return app

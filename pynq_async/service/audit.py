@@ -14,7 +14,8 @@ class Audit:
     """Writes a line of JSON for each request to the logger `pynq_async.service.audit`, when it has ended.
 
     A line has `time` (seconds since 1970), `token` (its name, or null), `client`, `method`, `path`, `query`, `status`
-    (null when the client went before there was one), `seconds`, and the bytes of both bodies as `received` and `sent`.
+    (null or 499 when the client went before there was one), `seconds`, and the bytes of both bodies as `received` and
+    `sent`.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import anyio
-from fastapi import Request
+from fastapi import Request, Response
 
 from ..concurrency import first_leaf
 
@@ -38,3 +38,8 @@ async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
         raise ClientGone
 
     return results[0]
+
+
+async def of_client_gone(request: Request, error: Exception) -> Response:
+    """Answer nobody; the status, of no standard but known from other servers, is for the audit log."""
+    return Response(status_code=499)

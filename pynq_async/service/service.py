@@ -10,10 +10,12 @@ from fastapi import Request
 from ..errors import NotSupported, PynqError
 from ..farm import BoardFarm
 from ..farm.host import Host
+from .bitstreams import BitstreamStore
 from .feed import Feed
 from .leases import ServiceLeases
 from .options import ServiceOptions
 from .problems import Refusal
+from .storage import Storage
 from .tokens import Tokens
 from .told import told
 
@@ -24,6 +26,7 @@ class FarmService:
     Attributes:
         farm: the boards; opened and closed with the service.
         leases: who has which board.
+        bitstreams: what they have uploaded, in `storage`.
         feed: what happens, for those who watch.
         temperatures: of each board's die in degrees Celsius, as last seen; None where a board has no sensor.
     """
@@ -37,16 +40,19 @@ class FarmService:
         self.stopping = False
         self._host = Host()
         self.leases = ServiceLeases(farm, self._host, options)
+        self.storage = Storage(options.stored_bytes)
+        self.bitstreams = BitstreamStore(self.storage)
 
     async def __aenter__(self) -> "FarmService":
         await self.farm.__aenter__()
 
         try:
+            await self.storage.open()
             await self._host.open()
             self._host.start(self._tell_events(), "events")
             self._host.start(self._take_samples(), "samples")
         except BaseException:
-            await self.farm.aclose()
+            await self._close()
             raise
 
         return self
@@ -56,6 +62,12 @@ class FarmService:
 
         try:
             await self._host.aclose()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        try:
+            await self.storage.aclose()
         finally:
             await self.farm.aclose()
 

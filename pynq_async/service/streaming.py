@@ -1,7 +1,8 @@
 """Bodies that come and go in pieces, from and to clients that may stop halfway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -11,29 +12,29 @@ from starlette.types import Message, Send
 from .problems import Refusal
 
 
-async def pieces(request: Request, *, most: int, stall: float) -> AsyncIterator[bytes]:
+async def pieces(request: Request, *, most: int, stall: float) -> AsyncGenerator[bytes, None]:
     """The body of a request as it comes; raises `Refusal` when it is too long, stands still, or is cut off."""
     received = 0
-    stream = request.stream()
 
-    while True:
-        try:
-            async with asyncio.timeout(stall):
-                piece = await anext(stream, None)
-        except TimeoutError:
-            raise Refusal(408, "stalled", f"nothing came for {stall:g} s") from None
-        except ClientDisconnect:
-            raise Refusal(400, "cut-off", f"the body was cut off after {received} bytes") from None
+    async with aclosing(request.stream()) as stream:
+        while True:
+            try:
+                async with asyncio.timeout(stall):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise Refusal(408, "stalled", f"nothing came for {stall:g} s") from None
+            except ClientDisconnect:
+                raise Refusal(400, "cut-off", f"the body was cut off after {received} bytes") from None
 
-        if piece is None:
-            return
+            if piece is None:
+                return
 
-        received += len(piece)
+            received += len(piece)
 
-        if received > most:
-            raise Refusal(413, "too-large", f"this may have at most {most} bytes")
+            if received > most:
+                raise Refusal(413, "too-large", f"this may have at most {most} bytes")
 
-        yield piece
+            yield piece
 
 
 class GuardedStream(StreamingResponse):
