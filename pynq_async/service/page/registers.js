@@ -30,7 +30,7 @@ export class RegisterTable {
     const cells = head.map((word) => make("th", { scope: "col" }, word || make("span", { className: "unseen" }, "Actions")));
     const body = make("tbody");
     const table = make("table", { "aria-label": `Registers of ${ip.name}` }, make("thead", {}, make("tr", {}, ...cells)), body);
-    ip.registers.forEach((register) => body.append(...this.#row(register)));
+    [...ip.registers].sort((one, other) => one.offset - other.offset).forEach((register) => body.append(...this.#row(register)));
     const all = make("button", { type: "button", onclick: () => this.#read() }, `Read all of ${ip.name}`);
     return [...(board === null ? [] : [all]), this.problem, table];
   }

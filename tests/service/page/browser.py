@@ -33,6 +33,26 @@ _OPTIONS = (
     "--remote-debugging-pipe",
 )
 _PATIENCE = 10.0
+# The middle of an element, once it is in sight and has not moved for two frames.
+_STILL = """(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    let before = "";
+
+    for (;;) {
+        const element = document.querySelector(%s);
+        element.scrollIntoView({block: "center"});
+        await frame();
+        await frame();
+        const {x, y, width, height} = element.getBoundingClientRect();
+        const now = [x + width / 2, y + height / 2];
+
+        if (String(now) === before) {
+            return now;
+        }
+
+        before = String(now);
+    }
+})()"""
 _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "ArrowRight": 39, "ArrowDown": 40}
 
 
@@ -190,18 +210,16 @@ class Page:
         assert "exceptionDetails" not in told, f"{script}: {told['exceptionDetails']}"
         return told["result"].get("value")
 
-    async def until(self, condition: str, seconds: float = _PATIENCE) -> Any:
-        """Wait until an expression is true in the page; returns its value."""
+    async def until(self, condition: str, seconds: float = _PATIENCE) -> None:
+        """Wait until an expression is true in the page."""
         end = time.monotonic() + seconds
 
-        while not (value := await self.run(condition)):
+        while not await self.run(f"Boolean({condition})"):
             if time.monotonic() > end:
                 shown = await self.run("document.body.innerText")
                 raise AssertionError(f"never true: {condition}\n{shown}\n{self.complaints}")
 
             await asyncio.sleep(0.01)
-
-        return value
 
     async def sees(self, text: str, where: str = "body") -> None:
         """Wait until a text is shown."""
@@ -214,10 +232,7 @@ class Page:
     async def click(self, selector: str) -> None:
         """Click on the middle of an element as a mouse does."""
         await self.until(f"document.querySelector({selector!r})?.checkVisibility()")
-        x, y = await self.run(
-            f"(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect();"
-            f" return [r.x + r.width / 2, r.y + r.height / 2]; }})(document.querySelector({selector!r}))"
-        )
+        x, y = await self.run(_STILL % json.dumps(selector))
 
         for kind in ("mousePressed", "mouseReleased"):
             await self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
