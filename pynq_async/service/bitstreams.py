@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..bitstream import Bitstream, Design, load_bitstream, load_design
@@ -36,7 +36,7 @@ class StoredBitstream:
         self.description = description
         self._users = 0
         self._turn = asyncio.Lock()
-        self._bitstream: Bitstream | None = None
+        self._content: Content | None = None
 
     @property
     def used(self) -> bool:
@@ -54,26 +54,46 @@ class StoredBitstream:
             self._users -= 1
 
             if not self._users:
-                self._bitstream = None
+                self._content = None
 
     @asynccontextmanager
-    async def content(self) -> AsyncIterator[Bitstream]:
-        """The bitstream with its payload, which is read once for all who work with it at the same time."""
+    async def content(self) -> AsyncIterator["Content"]:
+        """Its payload and its design, which are read once for all who work with it at the same time."""
         with self.in_use():
             async with self._turn:
-                if self._bitstream is None:
-                    read = await load_bitstream(self.file.path, description=False)
-                    self._bitstream = replace(read, name=self.about.name, path=self.about.path)
+                if self._content is None:
+                    with _named(self.file.path, self.about.name):
+                        read = await load_bitstream(self.file.path, description=False)
 
-            yield self._bitstream
+                    bitstream = replace(read, name=self.about.name, path=self.about.path)
+                    self._content = Content(bitstream, await self._design())
+
+            yield self._content
 
     async def design(self) -> Design | None:
-        """What its description says, None without one; raises `DesignError` when the parser fails."""
+        """What its description says, None without one."""
+        with self.in_use():
+            return await self._design()
+
+    def describe(self, description: StoredFile) -> StoredFile | None:
+        """Take another description; returns the one before."""
+        before, self.description, self._content = self.description, description, None
+        return before
+
+    async def _design(self) -> Design | None:
         if self.description is None:
             return None
 
-        with self.in_use(), _named(self.description.path, self.about.name):
+        with _named(self.description.path, self.about.name):
             return await load_design(self.description.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A bitstream with its payload, and its design if it is described."""
+
+    bitstream: Bitstream
+    design: Design | None
 
 
 class BitstreamStore:
@@ -143,7 +163,7 @@ class BitstreamStore:
                 with _named(file.path, name):
                     _check_fits(stored.about, await load_design(file.path))
 
-            before, stored.description = stored.description, file
+            before = stored.describe(file)
         except BaseException:
             await file.remove()
             raise

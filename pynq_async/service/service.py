@@ -11,6 +11,7 @@ from ..errors import NotSupported, PynqError
 from ..farm import BoardFarm
 from ..farm.host import Host
 from .bitstreams import BitstreamStore
+from .designs import Designs
 from .feed import Feed
 from .leases import ServiceLeases
 from .options import ServiceOptions
@@ -27,6 +28,7 @@ class FarmService:
         farm: the boards; opened and closed with the service.
         leases: who has which board.
         bitstreams: what they have uploaded, in `storage`.
+        designs: what they have programmed.
         feed: what happens, for those who watch.
         temperatures: of each board's die in degrees Celsius, as last seen; None where a board has no sensor.
     """
@@ -42,6 +44,7 @@ class FarmService:
         self.leases = ServiceLeases(farm, self._host, options)
         self.storage = Storage(options.stored_bytes)
         self.bitstreams = BitstreamStore(self.storage)
+        self.designs = Designs(self._host)
 
     async def __aenter__(self) -> "FarmService":
         await self.farm.__aenter__()

@@ -2,8 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,39 +11,11 @@ from pynq_async.service import ServiceOptions
 
 from ..bitstream.archives import archive
 from ..bitstream.descriptions import partial_description, zynq_description
-from .services import Running, problem, running
+from .services import problem, running
 from .sockets import begun, status_of
+from .uploads import BIT, files, until, upload
 
-BIT = synthetic_bitstream(size=40_000)
 MIB = 1 << 20
-
-
-async def upload(it: Running, data: bytes = BIT, name: str = "base.bit", hwh: bytes | None = None) -> dict[str, Any]:
-    """Upload a bitstream as alice, perhaps with its description."""
-    answer = await it.alice.post("/api/bitstreams", params={"name": name}, content=data)
-    assert answer.status_code == 201, answer.text
-
-    if hwh is not None:
-        path = f"/api/bitstreams/{answer.json()['id']}/description"
-        answer = await it.alice.put(path, params={"name": "base.hwh"}, content=hwh)
-        assert answer.status_code == 200, answer.text
-
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def files(it: Running) -> list[Path]:
-    """What is on the service's disk."""
-    folder = it.service.storage._folder
-    assert folder is not None
-    return sorted(folder.iterdir())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what another task will bring about."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_a_bitstream_is_kept_and_everybody_sees_it() -> None:
