@@ -2,7 +2,7 @@
 
 import { by, draw, icon, make, mark, say } from "./dom.js";
 import { STATES } from "./farm.js";
-import { bytes, several } from "./words.js";
+import { bytes, several, stepPart, stepWords } from "./words.js";
 
 const WORDS = { free: "Free", leased: "Leased", absent: "Absent", elsewhere: "Elsewhere" };
 const ORDER = new Intl.Collator(undefined, { numeric: true });
@@ -86,7 +86,7 @@ export class BoardTable {
     const design = make("span", { className: "name" });
     const step = make("span", { className: "muted step" });
     const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-hidden": "true" });
-    const [sent, received, die] = [cell("number", "↑"), cell("number", "↓"), cell("number", "Die")];
+    const [sent, received, die] = [cell("number sent", "↑"), cell("number received", "↓"), cell("number die", "Die")];
     const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Look in the design of ${name}` }, "Look in");
     const row = make(
       "tr",
@@ -126,7 +126,7 @@ export class BoardTable {
     say(parts.design, board.step ? "" : (board.design ?? "–") + board.partials.map((name) => ` + ${name}`).join(""));
     say(parts.step, board.step ? stepWords(board.step) : "");
     parts.bar.hidden = !board.step;
-    parts.bar.value = board.step?.total ? board.step.done / board.step.total : 0;
+    parts.bar.value = board.step ? stepPart(board.step) : 0;
     say(parts.sent, rate(board.rates?.sent));
     say(parts.received, rate(board.rates?.received));
     say(parts.die, board.temperature == null || board.state === "absent" ? "–" : `${board.temperature.toFixed(1)} °C`);
@@ -169,12 +169,6 @@ export class BoardTable {
     by("no-boards").hidden = !none;
     say(by("no-boards"), counts.all ? `None of ${several(counts.all, "board")} fits the filter.` : "The farm has no boards.");
   }
-}
-
-/** A step of a download, in words. */
-export function stepWords(step) {
-  const word = { upload: "Uploading", verify: "Verifying", program: "Programming" }[step.stage] ?? step.stage;
-  return step.total ? `${word} ${Math.floor((100 * step.done) / step.total)} %` : word;
 }
 
 function rate(value) {

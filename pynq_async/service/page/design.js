@@ -101,7 +101,7 @@ export class DesignView {
 
   #ip(ip) {
     const type = ip.type.split(":").slice(-2).join(" ");
-    const head = make("summary", {}, make("b", {}, ip.name), " ", make("span", { className: "muted" }, type), " ", range(ip));
+    const head = make("summary", {}, make("span", {}, make("b", {}, ip.name), " ", make("span", { className: "muted" }, type)), " ", range(ip));
     const details = make("details", { className: "ip", "data-ip": ip.name }, head);
     const board = this.#board;
 

@@ -58,7 +58,8 @@ async function start() {
   by("token").value = "";
   by("sign-in").hidden = true;
   shownInside.forEach((id) => (by(id).hidden = false));
-  say(by("who-name"), `${session.user.name} (${session.user.scope})`);
+  say(by("who-name"), session.user.name);
+  say(by("who-scope"), `(${session.user.scope})`);
   showState("lost", "Connecting");
   program.refresh();
   stop = watch((kind, data) => {

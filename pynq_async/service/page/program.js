@@ -1,11 +1,10 @@
 // Programming: chosen boards are leased, loaded and given back, some at a time, each with a bar of its own.
 
 import { ask } from "./api.js";
-import { stepWords } from "./boards.js";
 import { by, draw, icon, make, say } from "./dom.js";
 import { announce } from "./events.js";
 import { mayUse } from "./session.js";
-import { several } from "./words.js";
+import { several, stepPart, stepWords } from "./words.js";
 
 // A browser opens six connections to a service at most, of which one watches; one is left for everything else.
 const AT_ONCE = 4;
@@ -143,7 +142,7 @@ class Job {
     }
 
     this.say(stepWords(step));
-    this.bar.value = step.total ? step.done / step.total : this.bar.value;
+    this.bar.value = stepPart(step);
   }
 
   done(words) {

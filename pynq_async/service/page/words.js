@@ -36,3 +36,14 @@ export function hex(value, digits = 8) {
 export function several(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
+
+/** A step of a download, in words. */
+export function stepWords(step) {
+  const word = { upload: "Uploading", verify: "Verifying", program: "Programming" }[step.stage] ?? step.stage;
+  return step.total ? `${word} ${Math.floor((100 * step.done) / step.total)} %` : word;
+}
+
+/** How far a download is at a step, of 1: programming has no bytes to count, and comes last. */
+export function stepPart(step) {
+  return step.total ? (0.9 * step.done) / step.total : 0.95;
+}
