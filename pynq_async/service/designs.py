@@ -1,18 +1,21 @@
 """What the service has put into the fabric of each board."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
+from ..bitstream import Design
 from ..board.device import RemoteDevice
 from ..errors import DesignReplaced, InvalidArgument, NotOpen
 from ..farm.host import Host
 from ..overlay import Overlay
 from ..progress import Progress
-from ..wire.fabric_log import Generation
 from .bitstreams import Content, StoredBitstream
 from .leases import ServiceLease
 from .problems import Refusal
+
+if TYPE_CHECKING:
+    from ..wire.fabric_log import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,16 @@ class Designs:
             raise DesignReplaced(board, f"{overlay.bitstream.name} is not in the fabric any more; program it again")
 
         return overlay
+
+    def now(self, board: str) -> Design:
+        """The design in a board, with what is in its regions now; raises as `of`."""
+        overlay = self.of(board)
+        return replace(
+            overlay.design,
+            ip_dict=dict(overlay.ip_dict),
+            mem_dict=dict(overlay.mem_dict),
+            hierarchy_dict=dict(overlay.hierarchy_dict),
+        )
 
     async def program(self, lease: ServiceLease, board: str, order: Order) -> Programmed:
         """Carry out an order, and to its end even if nobody waits for it any more; the lease lasts as long."""

@@ -7,9 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...bitstream.files import DESCRIPTION_LIMIT
+from ...concurrency import in_a_thread
 from ..access import Reader, Service, User
 from ..bitstreams import StoredBitstream, suffix_of
 from ..departure import while_there
+from ..design_view import Design, as_json
 from ..problems import RESPONSES, Refusal
 from ..service import FarmService
 from ..storage import StoredFile
@@ -93,6 +95,18 @@ async def list_bitstreams(service: Service, caller: Reader) -> list[Bitstream]:
 async def get_bitstream(bitstream: BitstreamId, service: Service, caller: Reader) -> Bitstream:
     """One bitstream."""
     return _shown(service.bitstreams.find(bitstream))
+
+
+@router.get("/{bitstream}/design", response_model=Design)
+async def get_design(bitstream: BitstreamId, service: Service, caller: Reader) -> Response:
+    """What the description of a bitstream says."""
+    stored = service.bitstreams.find(bitstream)
+    design = await stored.design()
+
+    if design is None:
+        raise Refusal(404, "no-design", f"{stored.about.name} has no description (PUT /api/bitstreams/.../description)")
+
+    return Response(await in_a_thread(lambda: as_json(design)), media_type="application/json")
 
 
 @router.put("/{bitstream}/description", openapi_extra=_RAW)

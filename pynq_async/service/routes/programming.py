@@ -1,11 +1,14 @@
-"""`/api/boards/{board}/program`: bitstreams into boards."""
+"""`/api/boards/{board}/program` and `design`: bitstreams into boards, and what is in them then."""
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..access import Service, User
+from ...concurrency import in_a_thread
+from ..access import Reader, Service, User
+from ..boards import board as shown_board
+from ..design_view import Design, as_json
 from ..designs import Order
 from ..json_route import JsonRoute
 from ..problems import RESPONSES
@@ -76,3 +79,11 @@ async def program(board: str, wanted: ProgramRequest, service: Service, caller: 
     )
     done = await service.designs.program(lease, board, order)
     return Programmed(name=done.name, digest=done.digest, uploaded_bytes=done.uploaded_bytes, ip=done.ip)
+
+
+@router.get("/design", response_model=Design)
+async def get_design(board: str, service: Service, caller: Reader) -> Response:
+    """What the service has programmed a board with, the IP of its regions included."""
+    shown_board(service, board)
+    design = service.designs.now(board)
+    return Response(await in_a_thread(lambda: as_json(design)), media_type="application/json")
