@@ -148,5 +148,7 @@ function bytesOf(size) {
 
 function facts(design) {
   const registers = design.ip.reduce((sum, ip) => sum + ip.registers.length, 0);
-  return [design.family, `${design.ip.length} IP`, several(registers, "register")].filter(Boolean).join(" · ");
+  const clocks = design.clocks.filter((clock) => clock.enabled && clock.mhz).map((clock) => `clock ${clock.index}: ${Number(clock.mhz.toFixed(2))} MHz`);
+  const partial = design.partial ? "partial" : "";
+  return [design.family, partial, `${design.ip.length} IP`, several(registers, "register"), ...clocks].filter(Boolean).join(" · ");
 }

@@ -45,7 +45,7 @@ export class RegisterTable {
       { "data-register": register.name },
       make("td", { className: "word" }, hex(register.offset, 2)),
       make("th", { scope: "row", title: register.description ?? "" }, register.name),
-      make("td", { className: "muted" }, SHORT[register.access] ?? register.access),
+      make("td", { className: "muted" }, access(register)),
       ...(this.board === null ? [] : [value, actions]),
     );
     const fields = new Map(register.fields.map((field) => [field.name, make("b", { className: "word" })]));
@@ -144,6 +144,10 @@ export class RegisterTable {
   #path() {
     return `boards/${encodeURIComponent(this.board)}/registers`;
   }
+}
+
+function access(register) {
+  return `${SHORT[register.access] ?? register.access}${register.changes_when_read ? ", reading changes it" : ""}`;
 }
 
 const SHORT = { "read-write": "RW", "read-only": "RO", "write-only": "WO" };
