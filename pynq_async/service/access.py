@@ -12,7 +12,7 @@ from .tokens import Token
 _BEARER = HTTPBearer(auto_error=False, description="A token of the service.")
 
 
-def _caller(request: Request, needed: SecurityScopes, _: Annotated[object, Depends(_BEARER)]) -> Token:
+async def _caller(request: Request, needed: SecurityScopes, _: Annotated[object, Depends(_BEARER)]) -> Token:
     """The token that was sent, which the gate has checked; raises `Refusal` when its scope is not enough."""
     caller = request.state.caller
     assert isinstance(caller, Token)

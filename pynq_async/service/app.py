@@ -18,7 +18,7 @@ from .gate import Gate
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import bitstreams, boards, events, leases, page, programming
+from .routes import bitstreams, boards, events, leases, page, programming, registers
 from .service import FarmService
 from .tokens import Tokens
 
@@ -71,7 +71,7 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
     )
     app.add_middleware(Audit)
 
-    for each in (boards, leases, events, bitstreams, programming, page):
+    for each in (boards, leases, events, bitstreams, programming, registers, page):
         app.include_router(each.router)
 
     return app

@@ -120,8 +120,8 @@ class FarmService:
         }
 
 
-def service_of(request: Request) -> FarmService:
-    """The service that a request is for."""
+async def service_of(request: Request) -> FarmService:
+    """The service that a request is for; a coroutine, since FastAPI runs functions in threads."""
     service = request.app.state.service
     assert isinstance(service, FarmService)
     return service
