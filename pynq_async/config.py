@@ -163,7 +163,8 @@ class BoardSpec:
         address: where its board server listens.
         tags: words that leases may ask for.
         tls, timeouts, limits: of this board; those of its farm, or the usual ones, unless told.
-        locked: that the host's lock on it is held for whoever has this: an exclusive farm then takes none.
+        locked: that the host's lock on it is held for whoever has this, as for a test by the fixtures that lend boards:
+            an exclusive farm then takes none, and does not wait for what it has.
     """
 
     name: str

@@ -180,8 +180,8 @@ class _Loan:
             paths = [given] if isinstance(given, str | os.PathLike) else given
             merged["designs"] = [os.path.join(self._request.path.parent, path) for path in paths]
 
-        if isinstance(merged.get("tags"), str):
-            merged["tags"] = [merged["tags"]]
+        if tags := merged.pop("tags", ()):
+            merged["tags"] = sorted({tags} if isinstance(tags, str) else tags)
 
         answer = self._ask("lend", timeout=patience + _ANSWER, count=count, options=merged, patience=patience)
 
@@ -198,8 +198,7 @@ class _Loan:
         if self._real:
             return [replace(self._real[name], locked=True) for name in answer["boards"]]
 
-        tags = frozenset(merged.get("tags") or ())
-        return [BoardSpec(name, Address.parse(name), tags) for name in answer["boards"]]
+        return [BoardSpec(name, Address.parse(name), frozenset(merged.get("tags", ()))) for name in answer["boards"]]
 
     def end(self) -> None:
         """Give all boards back; what was left on them fails the test."""

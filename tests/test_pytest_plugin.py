@@ -1,6 +1,7 @@
 """The pytest plugin in every mode of the asyncio plugins, run by pytest inside pytest."""
 
 import asyncio
+import re
 import sys
 import tomllib
 from importlib.metadata import version
@@ -144,6 +145,13 @@ def test_with_pytest_asyncio_auto_and_options(suite: pytest.Pytester) -> None:
     suite.makeini(INI + "auto")
     suite.makepyfile(USE + AUTO)
     suite.runpytest_inprocess().assert_outcomes(passed=5)
+
+
+def test_the_tests_of_the_readme_pass(suite: pytest.Pytester) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (snippet,) = re.findall(r"```python\n(import pytest\n.*?)```", readme, re.DOTALL)
+    suite.makepyfile(snippet)
+    suite.runpytest_inprocess("-o", "asyncio_mode=auto").assert_outcomes(passed=3)
 
 
 @pytest.mark.skipif(

@@ -37,6 +37,7 @@ _ENDLESS = re.compile(
     r"|(\d+|self|thread-self)/(mem|pagemap|(map_files|fd|task|root|cwd)(/.*)?))"
 )
 _SHORT = re.compile(r"/proc/|/sys/|/tmp/pynq_async\.|/lib/firmware/(pynq_async\.|pa_.*\.marker$)")
+_ONE_MESSAGE = 1 << 16
 _LOCAL_PIECE = 1 << 20
 
 
@@ -148,10 +149,11 @@ class Files:
             ) from None
 
         messages = frames(m.WriteFileRequest(file_path=path), 2, content, progress or (lambda _: None))
+        whole = b"".join(messages) if len(content) <= _ONE_MESSAGE else None
 
         async with self._slot(path):
             try:
-                await self._connection.streams.push(methods.WRITE_FILE, messages, admit=admit, timeout=timeout)
+                await self._connection.streams.push(methods.WRITE_FILE, whole or messages, admit=admit, timeout=timeout)
             except ServerError as error:
                 raise RemoteFileError(
                     self._connection.board, f"{path} could not be written; is there such a folder? ({error})"

@@ -26,8 +26,9 @@ def app() -> None:
 
     Start with 'demo' where there is no board, and with 'selftest ADDRESS' on a new one.
 
-    An ADDRESS is HOST or HOST:PORT; the port is 7967 unless told. Exit code: 0 when all went well, 1 when a board or a
-    file did not do, 2 for a wrong command line, 130 after Ctrl-C.
+    An ADDRESS is HOST or HOST:PORT, the port is 7967 unless told; with --inventory FILE it is a name from that file.
+
+    Exit code: 0 when all went well, 1 when a board or a file did not do, 2 for a wrong command line, 130 after Ctrl-C.
     """
 
 

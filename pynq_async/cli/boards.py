@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from ..config import Address, Timeouts
 from ..farm import BoardSpec, load_inventory
-from .parameters import to_address
+from .parameters import timeout_option, to_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,6 +24,17 @@ def inventory_option(function: F) -> F:
         is_eager=True,
         help="A TOML file of boards; name them in the place of addresses.",
     )(function)
+
+
+def board_argument(function: F) -> F:
+    """The one ADDRESS of a command, which may be a name of `--inventory`; see `the_board`."""
+    return click.argument("board", metavar="ADDRESS", callback=to_board)(inventory_option(timeout_option(function)))
+
+
+def the_board(board: BoardSpec | str, inventory: Path | None, timeout: float) -> Callable[[], BoardSpec]:
+    """How to find the one board of a command; calling it raises `InvalidArgument`."""
+    asked = asked_timeout()
+    return lambda: chosen([board], inventory, (), timeout, asked=asked)[0]
 
 
 def to_board(context: click.Context, parameter: click.Parameter, text: str) -> BoardSpec | str:

@@ -1,6 +1,7 @@
 """`pynq-async info`: what a board is."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import click
 from ..board.device import RemoteDevice
 from ..errors import RemoteFileNotFound
 from ..farm import BoardSpec
-from .boards import asked_timeout, chosen, inventory_option, to_board
+from .boards import board_argument, the_board
 from .output import bytes_text, console, say_json, table
-from .parameters import examples, json_option, timeout_option
+from .parameters import examples, json_option
 from .running import carry_out
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -24,19 +25,15 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
         "pynq-async info --inventory lab.toml bench-left",
     )
 )
-@click.argument("board", metavar="ADDRESS", callback=to_board)
-@inventory_option
-@timeout_option
+@board_argument
 @json_option
 def info(board: BoardSpec | str, inventory: Path | None, timeout: float, as_json: bool) -> int:
     """Show what a board is and what is loaded on it."""
-    return carry_out(_info(board, inventory, timeout, asked=asked_timeout(), as_json=as_json), as_json=as_json)
+    return carry_out(_info(the_board(board, inventory, timeout), as_json=as_json), as_json=as_json)
 
 
-async def _info(name: BoardSpec | str, inventory: Path | None, timeout: float, *, asked: bool, as_json: bool) -> int:
-    (spec,) = chosen([name], inventory, (), timeout, asked=asked)
-
-    async with RemoteDevice(spec) as board:
+async def _info(find: Callable[[], BoardSpec], *, as_json: bool) -> int:
+    async with RemoteDevice(find()) as board:
         facts = await _facts(board)
 
     if as_json:

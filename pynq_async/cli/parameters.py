@@ -54,11 +54,6 @@ def to_register(_context: click.Context, _parameter: click.Parameter, text: str)
     return to_integer(_context, _parameter, text)
 
 
-def address_argument(function: F) -> F:
-    """The one ADDRESS of a command."""
-    return click.argument("address", metavar="ADDRESS", callback=to_address)(function)
-
-
 def json_option(function: F) -> F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, errors too.")(function)

@@ -1,11 +1,15 @@
 """`pynq-async peek` and `poke`: registers by physical address."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import click
 
 from ..board.device import RemoteDevice
-from ..config import Address, Timeouts
+from ..config import BoardSpec
+from .boards import board_argument, the_board
 from .output import say, say_json
-from .parameters import address_argument, examples, json_option, timeout_option, to_integer, to_register
+from .parameters import examples, json_option, to_integer, to_register
 from .running import carry_out
 
 _WORD = 4
@@ -24,7 +28,7 @@ def _to_register(context: click.Context, parameter: click.Parameter, text: str) 
 @click.command(
     epilog=examples("pynq-async peek 192.168.2.99 0x4125_0000", "pynq-async peek 192.168.2.99 0x4400_0000 --count 64")
 )
-@address_argument
+@board_argument
 @click.argument("register", metavar="REGISTER", callback=_to_register)
 @click.option("--count", type=click.IntRange(1, 65536), default=1, show_default=True, help="How many values to read.")
 @click.option(
@@ -34,22 +38,31 @@ def _to_register(context: click.Context, parameter: click.Parameter, text: str) 
     show_default=True,
     help="Bytes of each value; 1 and 2 show the lowest of a 32-bit register.",
 )
-@timeout_option
 @json_option
-def peek(address: Address, register: int, count: int, length: str, timeout: float, as_json: bool) -> int:
+def peek(
+    board: BoardSpec | str,
+    inventory: Path | None,
+    register: int,
+    count: int,
+    length: str,
+    timeout: float,
+    as_json: bool,
+) -> int:
     """Read registers at a physical address.
 
     The board server reads a register twice for each read, so a FIFO or a clear-on-read register loses a value. Reading
     where no hardware answers, such as a fabric without a design, can hang the board.
     """
-    return carry_out(_peek(address, register, count, int(length), timeout, as_json=as_json), as_json=as_json)
+    return carry_out(
+        _peek(the_board(board, inventory, timeout), register, count, int(length), as_json=as_json), as_json=as_json
+    )
 
 
 @click.command(
     context_settings={"ignore_unknown_options": True},
     epilog=examples("pynq-async poke 192.168.2.99 0x4125_0000 0b1010", "pynq-async poke 192.168.2.99 0x4120_0004 -1"),
 )
-@address_argument
+@board_argument
 @click.argument("register", metavar="REGISTER", callback=_to_register)
 @click.argument("value", metavar="VALUE", callback=to_integer)
 @click.option(
@@ -59,20 +72,29 @@ def peek(address: Address, register: int, count: int, length: str, timeout: floa
     show_default=True,
     help="Bytes to write; 8 are two writes, the lower word first.",
 )
-@timeout_option
 @json_option
-def poke(address: Address, register: int, value: int, length: str, timeout: float, as_json: bool) -> int:
+def poke(
+    board: BoardSpec | str,
+    inventory: Path | None,
+    register: int,
+    value: int,
+    length: str,
+    timeout: float,
+    as_json: bool,
+) -> int:
     """Write a register at a physical address.
 
     It is written once and not read back. Writing where no hardware answers can hang the board.
     """
-    return carry_out(_poke(address, register, value, int(length), timeout, as_json=as_json), as_json=as_json)
+    return carry_out(
+        _poke(the_board(board, inventory, timeout), register, value, int(length), as_json=as_json), as_json=as_json
+    )
 
 
-async def _peek(address: Address, register: int, count: int, length: int, timeout: float, *, as_json: bool) -> int:
+async def _peek(find: Callable[[], BoardSpec], register: int, count: int, length: int, *, as_json: bool) -> int:
     stride = max(length, _WORD)
 
-    async with RemoteDevice(address, timeouts=Timeouts(connect=timeout)) as board:
+    async with RemoteDevice(find()) as board:
         window = board.mmio(register, count * stride)
 
         if length == _WORD:
@@ -101,8 +123,8 @@ def _dump(register: int, values: list[int], length: int, stride: int) -> None:
         say(f"{register + first * stride:#010x}: {shown:<{a_line * (2 * length + 1)}} |{text}|")
 
 
-async def _poke(address: Address, register: int, value: int, length: int, timeout: float, *, as_json: bool) -> int:
-    async with RemoteDevice(address, timeouts=Timeouts(connect=timeout)) as board:
+async def _poke(find: Callable[[], BoardSpec], register: int, value: int, length: int, *, as_json: bool) -> int:
+    async with RemoteDevice(find()) as board:
         await board.mmio(register, length).write(0, value, length=8 if length == 8 else 4)
 
     written = value % (1 << 8 * length)

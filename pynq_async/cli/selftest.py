@@ -1,5 +1,6 @@
 """`pynq-async selftest`: is this board ready?"""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..bitstream import load_bitstream
-from ..config import Address, Timeouts
+from ..config import BoardSpec
+from .boards import board_argument, the_board
 from .output import console, mark, say_error, say_json
-from .parameters import address_argument, examples, json_option, timeout_option
+from .parameters import examples, json_option
 from .running import carry_out
 from .stages import Outcome, SelfTest
 
@@ -21,20 +23,22 @@ _NAME_WIDTH = 13
     short_help="Try a new board, stage by stage.",
     epilog=examples("pynq-async selftest 192.168.2.99", "pynq-async selftest 192.168.2.99 --bitstream base.bit"),
 )
-@address_argument
+@board_argument
 @click.option("--bitstream", type=click.Path(path_type=Path), metavar="FILE", help="Also program this one.")
-@timeout_option
 @json_option
-def selftest(address: Address, bitstream: Path | None, timeout: float, as_json: bool) -> int:
+def selftest(
+    board: BoardSpec | str, inventory: Path | None, bitstream: Path | None, timeout: float, as_json: bool
+) -> int:
     """Try a new board, stage by stage: network, server, files, buffers, registers, FPGA manager, firmware.
 
     Each stage passes, fails with its cause, or is skipped because one that it needs has failed. Without --bitstream
     the fabric is left as it is.
     """
-    return carry_out(_selftest(address, bitstream, timeout, as_json=as_json), as_json=as_json)
+    return carry_out(_selftest(the_board(board, inventory, timeout), bitstream, as_json=as_json), as_json=as_json)
 
 
-async def _selftest(address: Address, file: Path | None, timeout: float, *, as_json: bool) -> int:
+async def _selftest(find: Callable[[], BoardSpec], file: Path | None, *, as_json: bool) -> int:
+    spec = find()
     bitstream = await load_bitstream(file) if file else None
     out = console()
 
@@ -42,12 +46,12 @@ async def _selftest(address: Address, file: Path | None, timeout: float, *, as_j
         if not as_json:
             out.print(_line(out, outcome))
 
-    outcomes = await SelfTest(address, Timeouts(connect=timeout), bitstream).run(show)
+    outcomes = await SelfTest(spec, bitstream).run(show)
     failed = [outcome.stage for outcome in outcomes if outcome.passed is False]
-    problem = f"{address}: {len(failed)} of {len(outcomes)} stages failed: {', '.join(failed)}" if failed else None
+    problem = f"{spec.name}: {len(failed)} of {len(outcomes)} stages failed: {', '.join(failed)}" if failed else None
 
     if as_json:
-        verdict = {"board": str(address), "passed": not failed, "stages": [asdict(outcome) for outcome in outcomes]}
+        verdict = {"board": spec.name, "passed": not failed, "stages": [asdict(outcome) for outcome in outcomes]}
         say_json(verdict | ({"error": problem} if problem else {}))
     elif problem:
         say_error(problem)

@@ -15,7 +15,7 @@ from ..bitstream import Bitstream
 from ..board.device import RemoteDevice
 from ..board.fabric import MANAGER
 from ..board.firmware import FOLDER
-from ..config import Address, Timeouts
+from ..config import BoardSpec
 from ..errors import PynqError, RemoteFileNotFound
 from .output import bytes_text, sentence
 
@@ -42,15 +42,14 @@ class Outcome:
 class SelfTest:
     """The stages in order, each given to `report` when it has ended."""
 
-    def __init__(self, address: Address, timeouts: Timeouts, bitstream: Bitstream | None) -> None:
-        self._address = address
-        self._timeouts = timeouts
+    def __init__(self, spec: BoardSpec, bitstream: Bitstream | None) -> None:
+        self._board = RemoteDevice(spec)
         self._bitstream = bitstream
         self._outcomes: dict[str, Outcome] = {}
 
     async def run(self, report: Callable[[Outcome], None]) -> list[Outcome]:
         """Run all stages; leaves nothing on the board but two empty files."""
-        board = RemoteDevice(self._address, timeouts=self._timeouts)
+        board = self._board
         no_bitstream = None if self._bitstream else "no --bitstream was given"
         stages: tuple[tuple[str, tuple[str, ...], Callable[[RemoteDevice], Awaitable[str]], str | None], ...] = (
             ("network", (), self._reach, None),
@@ -94,8 +93,9 @@ class SelfTest:
 
         return Outcome(name, True, detail, time.perf_counter() - begun)
 
-    async def _reach(self, _board: RemoteDevice) -> str:
-        host, port, limit = self._address.host, self._address.port, self._timeouts.connect
+    async def _reach(self, board: RemoteDevice) -> str:
+        address, limit = board.address, board.timeouts.connect
+        host, port = address.host, address.port
 
         try:
             async with asyncio.timeout(limit):
@@ -105,12 +105,12 @@ class SelfTest:
             raise StageFailed(f"the name {host} cannot be resolved ({error.strerror})") from None
         except TimeoutError:
             raise StageFailed(
-                f"no answer from {self._address.target} within {limit:g} s; is the board on, and on this network?"
+                f"no answer from {address.target} within {limit:g} s; is the board on, and on this network?"
             ) from None
         except ConnectionRefusedError:
             raise StageFailed(f"port {port} of {host} is closed; is pynq-remote running on the board?") from None
         except OSError as error:
-            raise StageFailed(f"{self._address.target} cannot be reached ({error.strerror or error})") from None
+            raise StageFailed(f"{address.target} cannot be reached ({error.strerror or error})") from None
 
         writer.close()
         ip = found[0][4][0]

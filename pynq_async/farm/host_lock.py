@@ -94,7 +94,10 @@ class HostLock:
 
 
 async def host_locks(specs: Mapping[str, BoardSpec]) -> dict[str, HostLock]:
-    """A lock for each board that is not `locked`, by its numeric address: one whatever name it is reached by."""
+    """A lock for each board that is not `locked`, by its numeric address: one whatever name it is reached by.
+
+    Boards behind one TLS terminator may have one address; then they differ in the server name that is asked for.
+    """
     locks: dict[str, HostLock] = {}
     loop = asyncio.get_running_loop()
 
@@ -107,7 +110,8 @@ async def host_locks(specs: Mapping[str, BoardSpec]) -> dict[str, HostLock]:
         except OSError:
             host = address.host
 
-        locks[spec.name] = HostLock(f"{host}:{address.port}")
+        behind = f"/{spec.tls.server_name}" if spec.tls is not None and spec.tls.server_name else ""
+        locks[spec.name] = HostLock(f"{host}:{address.port}{behind}")
 
     await for_each([spec for spec in specs.values() if not spec.locked], find, width=16)
     return locks

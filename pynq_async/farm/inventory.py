@@ -88,16 +88,18 @@ class _Inventory:
             raise self._file.error(("board",), "the inventory names no board; write [[board]] above each")
 
         boards = [self._board(("board", index)) for index in range(len(tables))]
-        first: dict[str, int] = {}
-
-        for index, board in enumerate(boards):
-            if first.setdefault(board.name, index) != index:
-                other = self._file.line(("board", first[board.name], "name"))
-                raise self._file.error(
-                    ("board", index, "name"), f"the board in line {other} is called {board.name!r} too"
-                )
-
+        self._check_distinct("name", [board.name for board in boards], "the board in line {} is called {!r} too")
+        places = [
+            (board.address, board.tls and board.tls.server_name) for board in boards
+        ]  # one terminator, many boards
+        self._check_distinct("address", places, "the board in line {} is at {[0]} too")
         return boards
+
+    def _check_distinct(self, field: str, values: list[Any], problem: str) -> None:
+        for index, value in enumerate(values):
+            if (first := values.index(value)) != index:
+                line = self._file.line(("board", first, field))
+                raise self._file.error(("board", index, field), problem.format(line, value))
 
     def _board(self, at: Keys) -> BoardSpec:
         file = self._file

@@ -172,7 +172,8 @@ class Lending:
             fn: an async function; raising is reported in the item's result.
             items: also without an end.
             setup: run once a board.
-            ordered: give results in the order of the items, not as they come.
+            ordered: give results in the order of the items, not as they come. A board that hangs then holds up
+                the results behind its own until the farm notices (`Health`); the others go on for `ahead` items each.
             attempts: how often an item is tried before its board's error is reported.
             timeout: seconds that `fn` may take; after that it is cancelled and `TimeoutError` reported.
             to: names of boards that may be used; all unless told.

@@ -95,7 +95,7 @@ class Tally:
             self._holders[event.board] = event.by
         elif isinstance(event, BoardReturned):
             count["leased_seconds"] += event.time - self._since(event.board, BoardLeased)
-            del self._holders[event.board]
+            self._holders.pop(event.board, None)
             count["forgotten"] += len(event.forgotten)
         elif isinstance(event, BoardLost):
             count["lost"] += 1

@@ -18,7 +18,7 @@ from .gate import Gate
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import bitstreams, boards, events, leases, page, programming, registers
+from .routes import about, bitstreams, boards, buffers, events, leases, page, programming, registers
 from .service import FarmService
 from .tokens import Tokens
 
@@ -71,8 +71,10 @@ def create_service(farm: BoardFarm, tokens: Tokens, options: ServiceOptions | No
     )
     app.add_middleware(Audit)
 
-    for each in (boards, leases, events, bitstreams, programming, registers, page):
+    for each in (about, boards, leases, events, bitstreams, programming, registers, buffers, page):
         app.include_router(each.router)
+
+    app.include_router(buffers.data)
 
     return app
 

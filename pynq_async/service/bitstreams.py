@@ -107,6 +107,9 @@ class BitstreamStore:
     def __iter__(self) -> Iterator[StoredBitstream]:
         return iter(self._stored.values())
 
+    def __len__(self) -> int:
+        return len(self._stored)
+
     def find(self, id: str) -> StoredBitstream:
         """A bitstream by its id."""
         try:

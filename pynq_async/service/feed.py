@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from .problems import Refusal
@@ -40,7 +40,7 @@ class Feed:
         """Wait until anybody watches."""
         await self._somebody.wait()
 
-    def watch(self, first: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    def watch(self, first: Callable[[], bytes]) -> AsyncGenerator[bytes, None]:
         """A stream that begins with `first`, taken when the stream is begun; raises `Refusal` when too many watch."""
         if self._over:
             raise Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
@@ -57,7 +57,7 @@ class Feed:
         for watcher in list(self._watchers):
             self._leave(watcher)
 
-    async def _stream(self, first: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    async def _stream(self, first: Callable[[], bytes]) -> AsyncGenerator[bytes, None]:
         watcher = _Watcher()
         self._watchers.add(watcher)
         self._somebody.set()

@@ -17,7 +17,7 @@ from .problems import Refusal
 from .tokens import Token
 
 if TYPE_CHECKING:
-    from ..board.buffer import Buffer
+    from .buffers import LeasedBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ServiceLease:
         self.holder = holder
         self.boards = dict(boards)
         self.since = time.time()
-        self.buffers: dict[str, Buffer] = {}
+        self.buffers: dict[str, LeasedBuffer] = {}
         self._ends = time.monotonic() + seconds
         self._users = 0
         self._ended = False
@@ -205,7 +205,7 @@ class ServiceLeases:
                     lease.end()
                     del self._leases[lease.id], self._tasks[lease.id]
 
-                    for buffer in lease.buffers.values():
+                    for buffer in list(lease.buffers.values()):
                         with suppress(PynqError):  # a board that has failed is cleaned by the farm when it answers
                             await buffer.free()
         except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """Bodies that come and go in pieces, from and to clients that may stop halfway."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from fastapi import Request
@@ -42,13 +42,14 @@ class GuardedStream(StreamingResponse):
 
     def __init__(
         self,
-        content: AsyncIterator[bytes | memoryview],
+        content: AsyncGenerator[bytes, None],
         stall: float,
         *,
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(content, headers=headers, media_type=media_type)
+        self._pieces = content
         self._stall = stall
 
     async def stream_response(self, send: Send) -> None:
@@ -58,4 +59,5 @@ class GuardedStream(StreamingResponse):
             async with asyncio.timeout(self._stall):
                 await send(message)
 
-        await super().stream_response(guarded)
+        async with aclosing(self._pieces):
+            await super().stream_response(guarded)

@@ -13,7 +13,7 @@ from .bus import Bus, Hook
 from .clocks import set_up_clocks
 from .contiguous import ContiguousMemory
 from .counters import Counters
-from .dispatch import Handler, Service
+from .dispatch import Handler
 from .fabric import Fabric, ModelTable, SimDesign, known_designs
 from .faults import FaultPlan
 from .filesystem import FileSystem
@@ -24,25 +24,11 @@ from .options import Hazards
 from .pins import raise_interrupt
 from .sensors import add_sensors
 from .server_process import ServerProcess
-from .services.buffers import BufferService
-from .services.device import DeviceService
-from .services.gpio import GpioService
-from .services.health import health_handlers
-from .services.interrupts import InterruptService
-from .services.mmio import MmioService
-from .services.reflection import reflection_handlers
+from .services.releases import check_release, make_handlers, offered
 
 if TYPE_CHECKING:
     from .server import Listener
 
-_SERVICES: dict[str, Callable[["SimBoard"], Service]] = {
-    "remote_device": DeviceService,
-    "mmio": MmioService,
-    "buffer": BufferService,
-    "gpio": GpioService,
-    "interrupt": InterruptService,
-}
-_RELEASES = {"3.1": ("remote_device", "mmio", "buffer"), "4.0": ("remote_device", "mmio", "buffer", "gpio")}
 _TICKS = 100
 
 
@@ -116,9 +102,7 @@ class SimBoard:
             InvalidArgument: an unknown family or release, a design for another family, or contiguous memory that does
                 not fit the family.
         """
-        if release not in _RELEASES:
-            raise InvalidArgument(f"{release!r} is no release of the board server; there are {', '.join(_RELEASES)}")
-
+        check_release(release)
         self.model = model
         known = known_designs(designs)
         self.family = options.family(
@@ -167,14 +151,7 @@ class SimBoard:
         )
         self.pins = Pins(self.family, self.files)
         self.sensors = add_sensors(self.files, self.family, release)
-        self._services = {
-            *(_RELEASES[release] if services is None else services),
-            *(["interrupt"] if interrupt else []),
-        }
-
-        if unknown := self._services - _SERVICES.keys():
-            raise InvalidArgument(f"{', '.join(sorted(unknown))}: no such service; there are {', '.join(_SERVICES)}")
-
+        self._services = offered(release, services, interrupt=interrupt)
         self._random = random.Random(seed)
         self._listener: Listener | None = None
         self._doomed = False
@@ -290,14 +267,7 @@ class SimBoard:
 
     def handlers(self) -> list[Handler]:
         """Make the handlers of everything this board serves."""
-        made: list[Handler] = []
-
-        for name, service in _SERVICES.items():
-            if name in self._services:
-                made += service(self).handlers()
-
-        made += health_handlers()
-        return made + reflection_handlers(sorted({handler.method.service for handler in made}))
+        return make_handlers(self, self._services)
 
     async def power_on(self, listener: "Listener") -> None:
         """Be served by `listener`; `serve` calls this."""

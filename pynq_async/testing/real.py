@@ -28,40 +28,57 @@ class RealBoards:
         self._found = False
 
     async def lend(self, count: int | None, options: dict[str, Any], patience: float) -> dict[str, Any]:
-        """Lend boards of the `family` and `model` in `options` with all of `tags`; all else is for simulated ones."""
+        """Lend boards of the `family` and `model` in `options` with all of `tags`; all else is for simulated ones.
+
+        One that does not answer is passed over if there are others that do, and tried last from then on.
+        """
         await self._find_locks()
         wanted = {name: options[name] for name in _CHOICE if options.get(name)}
         tags = frozenset(options.get("tags") or ())
-        tagged = [board for board in self._boards.values() if tags <= board.spec.tags]
-        fitting = [board for board in tagged if not wanted or await board.fits(wanted, patience)]
-        count = len(fitting) if count is None else count
+        silent: list[BoardError] = []
+        fitting: list[_Board] = []
 
-        if missing := _missing(count, len(fitting), wanted | {"tag": " and ".join(sorted(tags))}):
-            return {"missing": missing}
+        for board in self._boards.values():
+            try:
+                if tags <= board.spec.tags and (not wanted or await board.fits(wanted, patience)):
+                    fitting.append(board)
+            except BoardError as error:
+                silent.append(error)
 
-        free = [board for board in fitting if not board.lent]
+        free = sorted((board for board in fitting if not board.lent), key=lambda board: board.silent)
+        held = len(fitting) - len(free)
+        count = len(fitting) + len(silent) if count is None else count
 
-        if count > len(free):
-            return {"missing": f"this test holds {len(fitting) - len(free)} of {len(fitting)} boards already"}
+        while True:
+            if count > len(free) and silent:
+                raise silent[0]
 
-        chosen = await _take(count, free, patience, in_turn=len(free) == len(fitting))
+            if missing := _missing(count, len(fitting), wanted | {"tag": " and ".join(sorted(tags))}):
+                return {"missing": missing}
 
-        if chosen is None:
-            names = ", ".join(board.spec.name for board in free)
-            held = len(fitting) - len(free)
-            hint = f"; ask for all {held + count} at once, as this test holds {held} while it waits" if held else ""
-            return {
-                "refused": f"{names}: in use by another process of this host, and not free within {patience:g} s{hint}"
-            }
+            if count > len(free):
+                return {"missing": f"this test holds {held} of {len(fitting)} boards already"}
 
-        try:
-            for board in chosen:
-                await board.look(patience)
-        except BaseException:
-            for board in chosen:
-                board.lock.release()
+            chosen = await _take(count, free, patience, in_turn=not held)
 
-            raise
+            if chosen is None:
+                return {"refused": _refusal(free, patience, count, held)}
+
+            try:
+                for board in chosen:
+                    await board.look(patience)
+            except BaseException as error:
+                for each in chosen:
+                    each.lock.release()
+
+                if not isinstance(error, BoardError):
+                    raise
+
+                silent.append(error)
+                board.silent = True
+                free.remove(board)
+            else:
+                break
 
         for board in chosen:
             board.lent = True
@@ -112,6 +129,7 @@ class _Board:
 
     def __init__(self, spec: BoardSpec) -> None:
         self.spec = spec
+        self.silent = False
         self.lent = False
         self._device: RemoteDevice | None = None
         self._free = 0
@@ -151,8 +169,10 @@ class _Board:
         if self._device is None:
             timeouts = self.spec.timeouts or Timeouts()
             connect = min(max(patience, _LOOK_AGAIN), timeouts.connect)
+            self.silent = True
             self._device = await RemoteDevice(self.spec, timeouts=replace(timeouts, connect=connect))
 
+        self.silent = False
         return self._device
 
     async def _contiguous(self) -> int:
@@ -200,6 +220,12 @@ def _take_now(count: int, free: list[_Board]) -> list[_Board]:
         return []
 
     return taken
+
+
+def _refusal(free: list[_Board], patience: float, count: int, held: int) -> str:
+    names = ", ".join(board.spec.name for board in free)
+    hint = f"; ask for all {held + count} at once, as this test holds {held} while it waits" if held else ""
+    return f"{names}: in use by another process of this host, and not free within {patience:g} s{hint}"
 
 
 def _missing(count: int, fitting: int, wanted: dict[str, Any]) -> str | None:

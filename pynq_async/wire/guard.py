@@ -60,7 +60,7 @@ class Guard:
         self._steady = steady
         self._lost = lost
         self._unsent: set[Any] = set()
-        self._callables: dict[str, Any] = {}
+        self._callables: dict[Method[Any, Any], Any] = {}
 
     def start(self, method: Method[Any, Any]) -> Any:
         """The callable that starts a call of `method`; raises `NotOpen` or `WrongLoop`."""
@@ -69,13 +69,13 @@ class Guard:
         if self.closed:
             raise closed(self.board, method)
 
-        callable_ = self._callables.get(method.path)
+        callable_ = self._callables.get(method)
 
         if callable_ is None:
             shape = ("stream" if method.client_stream else "unary") + "_"
             shape += "stream" if method.server_stream else "unary"
             # No serialisers: one that fails makes gRPC send an empty message, or hand over None, without an error.
-            callable_ = self._callables[method.path] = getattr(self._channel, shape)(method.path)
+            callable_ = self._callables[method] = getattr(self._channel, shape)(method.path)
 
         return callable_
 

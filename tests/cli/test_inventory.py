@@ -51,10 +51,24 @@ async def test_a_board_of_an_inventory_is_shown(lab: Path) -> None:
     assert (ended.code, ended.values["name"]) == (0, "right")
 
 
+async def test_every_command_about_a_board_takes_its_name(lab: Path, pair: tuple[SimBoard, SimBoard]) -> None:
+    for command, *more in (["info"], ["selftest"], ["poke", "0x4000_0000", "42"], ["peek", "0x4000_0000"]):
+        ended = await pynq_async(command, "--inventory", lab, "right", *more, "--json")
+        assert ended.code == 0, ended
+        assert "right" in (ended.values.get("board"), ended.values.get("name"))
+
+    assert pair[1].memory.read(0x4000_0000, 4) == (42).to_bytes(4, "little")
+
+
+def test_a_self_test_says_the_name_of_the_board(here: Here, tmp_path: Path, closed_address: str) -> None:
+    lab = written(tmp_path, closed_address, "127.0.0.1:1")
+    assert here("selftest", "left", "--inventory", lab).only_error.startswith("left: 1 of 8 stages failed: network")
+
+
 def test_the_inventorys_timeout_holds_unless_another_is_asked_for(
     here: Here, tmp_path: Path, closed_address: str
 ) -> None:
-    lab = written(tmp_path, closed_address, closed_address)
+    lab = written(tmp_path, closed_address, "127.0.0.1:1")
     assert "within 0.3 s" in here("info", "left", "--inventory", lab).only_error
     assert "within 0.2 s" in here("info", "left", "--inventory", lab, "--timeout", "0.2").only_error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pynq_async import BoardFarm
+from pynq_async import Address, BoardFarm, BoardSpec, Tls
 from pynq_async.errors import LeaseTimeout, PynqError
 from pynq_async.farm import host_lock
 from pynq_async.farm.host_lock import HostLock
@@ -88,6 +88,13 @@ async def test_a_board_that_another_process_has_is_waited_for_and_freed_by_its_d
 async def _lease(farm: BoardFarm, name: str) -> str:
     async with farm.lease(name=name, timeout=5) as board:
         return board.name
+
+
+async def test_boards_behind_one_terminator_have_locks_of_their_own() -> None:
+    address = Address("127.0.0.1", 8443)
+    specs = {name: BoardSpec(name, address, tls=Tls(server_name=f"{name}.lab")) for name in "ab"}
+    locks = await host_lock.host_locks(specs | {"c": BoardSpec("c", address, locked=True)})
+    assert sorted(locks) == ["a", "b"] and locks["a"].name != locks["b"].name
 
 
 async def test_two_farms_of_one_host_do_not_hold_a_board_at_once() -> None:

@@ -85,6 +85,15 @@ def test_paths_are_relative_to_the_inventory_wherever_it_is_read_from(
     assert left.tls is not None and left.tls.ca == lab.parent / "lab-ca.pem"
 
 
+def test_boards_behind_one_terminator_have_one_address_and_names_of_their_own(tmp_path: Path) -> None:
+    boards = [
+        f'[[board]]\nname = "{name}"\naddress = "shelf.lab:8443"\ntls = {{ server_name = "{name}.lab" }}\n'
+        for name in ("a", "b")
+    ]
+    a, b = load_inventory(written(tmp_path, "".join(boards)))
+    assert a.address == b.address and a.tls != b.tls
+
+
 def test_a_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
     path.write_bytes(b"\xef\xbb\xbf" + LAB.replace("\n", "\r\n").encode())
@@ -152,6 +161,12 @@ BEYOND_SCHEMA = [
         7,
         "board 'a', name",
         "the board in line 2 is called 'a' too",
+    ),
+    (
+        HEAD + '[[board]]\nname = "b"\naddress = "10.0.0.1:7967"\n',
+        6,
+        "board 'b', address",
+        "the board in line 3 is at 10.0.0.1 too",
     ),
     (HEAD.replace("10.0.0.1", "10.0.0.1:99999"), 3, "board 'a', address", "port 99999 is not between 1 and 65535"),
     (HEAD + "limits = { calls = 4.0 }", 4, "board 'a', limits.calls", "4.0 is not a whole number"),

@@ -176,3 +176,24 @@ async def test_what_a_frozen_board_did_is_moved_before_its_function_has_given_up
         assert asyncio.get_running_loop().time() - begun < 1.4
         assert sorted(result.item for result in found) == list(range(20)) and not any(r.error for r in found)
         await sims[0].thaw()
+
+
+async def test_results_in_order_wait_for_a_frozen_board_no_longer_than_it_takes_to_notice() -> None:
+    """Far sooner than the function gives up, even when the others may not work ahead any more."""
+    sims = several(3)
+    timeouts = Timeouts(connect=0.3, call=30, grace=0.02)
+
+    async def work(board: RemoteDevice, item: int) -> str:
+        if item >= 4 and board.name == "a":
+            await sims[0].freeze()
+
+        await board.exists_file("/etc")
+        return board.name
+
+    async with simulated_farm(*sims) as boards, BoardFarm(boards, health=SOON, timeouts=timeouts) as farm:
+        async with farm.map(work, range(60), ordered=True, ahead=1) as results, asyncio.timeout(5):
+            found = [result async for result in results]
+
+        assert [result.item for result in found] == list(range(60)) and not any(result.error for result in found)
+        assert farm.statistics().boards["a"].moved == 1
+        await sims[0].thaw()

@@ -132,3 +132,32 @@ def test_a_board_that_does_not_answer_fails_the_test_and_gives_the_lock_back(sui
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines([f"{address}: *"])
     result.stdout.no_fnmatch_line("*in use*")
+
+
+def test_a_board_that_does_not_answer_is_passed_over_if_another_one_will_do(
+    suite: pytest.Pytester, address: str
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{closed.getsockname()[1]}"
+        suite.makepyfile(
+            f"""
+            import pytest
+
+            def test_any(pynq_board):
+                assert str(pynq_board) == "{address}"
+
+            @pytest.mark.pynq_sim(family="zynqmp")
+            def test_of_a_family(pynq_board):
+                assert str(pynq_board) == "{address}"
+
+            def test_both(pynq_boards):
+                pynq_boards(2)
+
+            def test_all(pynq_farm): pass
+            """
+        )
+        result = suite.runpytest_inprocess("--pynq-board", dead, "--pynq-board", address, "--pynq-wait", "0.2")
+
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.stdout.fnmatch_lines([f"{dead}: *"])
