@@ -202,7 +202,8 @@ class Page:
     async def go(self, url: str) -> None:
         """Load a page."""
         await self.ask("Page.navigate", url=url)
-        await self.until("document.readyState === 'complete'")
+        here = f"location.href.startsWith({json.dumps(url.partition('#')[0])})"
+        await self.until(f"{here} && document.readyState === 'complete'")
 
     async def run(self, script: str) -> Any:
         """The value of an expression in the page, awaited if it is a promise."""
