@@ -20,7 +20,7 @@ from .npy import LARGEST_HEADER
 from .options import ServiceOptions
 from .problems import Problem
 from .rates import Rates
-from .routes import about, bitstreams, boards, buffers, events, leases, programming, registers, runs
+from .routes import about, bitstreams, boards, buffers, events, leases, page, programming, registers, runs
 from .routes import jobs as job_routes
 from .service import FarmService
 from .tokens import Tokens
@@ -77,7 +77,7 @@ def create_service(
     )
     app.add_middleware(Audit)
 
-    for each in (about, boards, leases, events, bitstreams, programming, registers, buffers, job_routes, runs):
+    for each in (about, boards, leases, events, bitstreams, programming, registers, buffers, job_routes, runs, page):
         app.include_router(each.router)
 
     for router in (buffers.data, job_routes.inputs):  # whose bodies are larger

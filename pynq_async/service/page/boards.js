@@ -1,0 +1,176 @@
+// The table of boards: a row each, made once and changed in place, at most once a frame.
+
+import { by, draw, icon, make, mark, say } from "./dom.js";
+import { STATES } from "./farm.js";
+import { bytes, several, stepPart, stepWords } from "./words.js";
+
+const WORDS = { free: "Free", leased: "Leased", absent: "Absent", elsewhere: "Elsewhere" };
+const ORDER = new Intl.Collator(undefined, { numeric: true });
+
+/** Shows `farm`; `chosen` is a set of names that the user has ticked, `look(name)` is called to look into a board. */
+export class BoardTable {
+  chosen = new Set();
+  #rows = new Map();
+  #changed = new Set();
+  #counts = {};
+  #state = "all";
+  #frame = 0;
+
+  constructor(farm, { look, onChosen, choosable }) {
+    this.farm = farm;
+    this.look = look;
+    this.onChosen = onChosen;
+    this.choosable = choosable;
+    this.#makeStates();
+    by("find").addEventListener("input", () => this.refresh());
+    farm.onChange((names) => this.#later(names));
+  }
+
+  /** Draw all rows again, for instance because who looks at them has changed. */
+  refresh() {
+    this.#later(this.farm.boards.keys());
+  }
+
+  /** Tick just these boards, as far as they can be. */
+  choose(names) {
+    const wanted = new Set(names);
+    this.chosen = new Set([...this.farm.boards.values()].filter((board) => wanted.has(board.name) && this.choosable(board)).map((board) => board.name));
+    this.refresh();
+    this.onChosen();
+  }
+
+  /** The boards that the filter lets through. */
+  shown() {
+    return [...this.farm.boards.values()].filter((board) => this.#fits(board));
+  }
+
+  #later(names) {
+    for (const name of names) {
+      this.#changed.add(name);
+    }
+
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
+    const before = this.chosen.size;
+
+    for (const name of this.#changed) {
+      const board = this.farm.boards.get(name);
+
+      if (board === undefined) {
+        this.#rows.get(name)?.row.remove();
+        this.#rows.delete(name);
+        this.chosen.delete(name);
+      } else {
+        this.#fill(this.#rows.get(name) ?? this.#add(name), board);
+      }
+    }
+
+    this.#changed.clear();
+    this.#summary();
+
+    if (this.chosen.size !== before) {
+      this.onChosen();
+    }
+  }
+
+  #add(name) {
+    const cell = (kind, label, ...children) => make("td", { role: "cell", className: kind, "data-label": label }, ...children);
+    const tick = make("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.#ticked(name, tick.checked) });
+    const model = make("span", { className: "muted model" });
+    const state = icon("free");
+    const word = make("span");
+    const holder = make("span", { className: "muted by" });
+    const design = make("span", { className: "name" });
+    const step = make("span", { className: "muted step" });
+    const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-hidden": "true" });
+    const [sent, received, die] = [cell("number sent", "↑"), cell("number received", "↓"), cell("number die", "Die")];
+    const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Look in the design of ${name}` }, "Look in");
+    const row = make(
+      "tr",
+      { role: "row", "data-board": name },
+      cell("pick", "", tick),
+      make("th", { role: "rowheader", scope: "row", className: "title" }, make("span", { className: "name" }, name), " ", model),
+      cell("state", "", state, " ", word, " ", holder),
+      cell("design", "", design, step, bar),
+      sent,
+      received,
+      die,
+      cell("look", "", look),
+    );
+    const parts = { row, tick, model, state, word, holder, design, step, bar, sent, received, die, look };
+    this.#rows.set(name, parts);
+    const next = [...by("board-rows").children].find((other) => ORDER.compare(other.dataset.board, name) > 0);
+    by("board-rows").insertBefore(row, next ?? null);
+    return parts;
+  }
+
+  #fill(parts, board) {
+    const choosable = this.choosable(board);
+
+    if (!choosable) {
+      this.chosen.delete(board.name);
+    }
+
+    parts.tick.disabled = !choosable;
+    parts.tick.checked = this.chosen.has(board.name);
+    parts.row.hidden = !this.#fits(board);
+    mark(parts.row, "data-state", board.state);
+    say(parts.model, board.model ?? "");
+    draw(parts.state, board.state);
+    say(parts.word, WORDS[board.state]);
+    say(parts.holder, board.holder ? `by ${board.holder}` : board.reason);
+    parts.holder.title = board.reason;
+    say(parts.design, board.step ? "" : (board.design ?? "–") + board.partials.map((name) => ` + ${name}`).join(""));
+    say(parts.step, board.step ? stepWords(board.step) : "");
+    parts.bar.hidden = !board.step;
+    parts.bar.value = board.step ? stepPart(board.step) : 0;
+    say(parts.sent, rate(board.rates?.sent));
+    say(parts.received, rate(board.rates?.received));
+    say(parts.die, board.temperature == null || board.state === "absent" ? "–" : `${board.temperature.toFixed(1)} °C`);
+    parts.look.disabled = !board.design;
+  }
+
+  #fits(board) {
+    const words = by("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const text = [board.name, board.model, board.design, board.holder, board.family, ...board.tags].join(" ").toLowerCase();
+    return (this.#state === "all" || board.state === this.#state) && words.every((word) => text.includes(word));
+  }
+
+  #ticked(name, on) {
+    this.chosen[on ? "add" : "delete"](name);
+    this.onChosen();
+  }
+
+  #makeStates() {
+    for (const state of ["all", ...STATES]) {
+      const count = make("b", {}, "0");
+      const choose = () => {
+        this.#state = state;
+        this.refresh();
+      };
+      const radio = make("input", { type: "radio", name: "state", value: state, checked: state === "all", onchange: choose });
+      const sign = state === "all" ? [] : [icon(state)];
+      by("states").append(make("label", { "data-state": state }, radio, ...sign, make("span", {}, WORDS[state] ?? "All"), " ", count));
+      this.#counts[state] = count;
+    }
+  }
+
+  #summary() {
+    const counts = { ...this.farm.counts(), all: this.farm.boards.size };
+
+    for (const [state, element] of Object.entries(this.#counts)) {
+      say(element, String(counts[state]));
+    }
+
+    const none = [...this.#rows.values()].every((parts) => parts.row.hidden);
+    by("no-boards").hidden = !none;
+    say(by("no-boards"), counts.all ? `None of ${several(counts.all, "board")} fits the filter.` : "The farm has no boards.");
+  }
+}
+
+function rate(value) {
+  return value == null ? "–" : `${bytes(value)}/s`;
+}

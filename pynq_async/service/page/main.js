@@ -1,0 +1,90 @@
+// The page: signs in, watches what happens, and hands it to its parts.
+
+import { ask } from "./api.js";
+import { BoardTable } from "./boards.js";
+import { DesignView } from "./design.js";
+import { by, say } from "./dom.js";
+import * as events from "./events.js";
+import { Farm } from "./farm.js";
+import { Leases } from "./leases.js";
+import { Program } from "./program.js";
+import * as session from "./session.js";
+import { watch } from "./stream.js";
+import { Uploads } from "./uploads.js";
+
+const farm = new Farm();
+const leases = new Leases({ onChange: () => design.refresh() });
+const design = new DesignView({ farm, leases });
+const table = new BoardTable(farm, {
+  look: (name) => design.ofBoard(name),
+  onChosen: () => program.refresh(),
+  choosable: (board) => session.mayUse() && (board.state === "free" || (board.state === "leased" && board.holder === session.user.name)),
+});
+const uploads = new Uploads({ look: (bitstream) => design.ofBitstream(bitstream), onChange: () => program.refresh() });
+const program = new Program({ table, uploads, leases });
+const shownInside = ["farm", "who", "parts", "stream"];
+let stop = null;
+
+session.onEnd((reason) => showSignIn(reason));
+by("sign-out").addEventListener("click", () => session.end());
+by("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  session.begin(by("token").value);
+  start();
+});
+addEventListener("hashchange", () => session.takeFromAddress() && start());
+
+session.takeFromAddress();
+
+if (session.token() === null) {
+  showSignIn("");
+} else {
+  start();
+}
+
+async function start() {
+  say(by("sign-in-problem"), "");
+  stop?.();
+
+  try {
+    Object.assign(session.user, await ask("GET", "me"));
+    await uploads.refresh();
+  } catch (problem) {
+    session.end(problem.message);
+    return;
+  }
+
+  const typed = !by("sign-in").hidden;
+  by("token").value = "";
+  by("sign-in").hidden = true;
+  shownInside.forEach((id) => (by(id).hidden = false));
+  say(by("who-name"), session.user.name);
+  say(by("who-scope"), `(${session.user.scope})`);
+  showState("lost", "Connecting");
+  program.refresh();
+  stop = watch((kind, data) => {
+    [farm, leases, program].forEach((part) => part.apply(kind, data));
+    events.note(kind, data);
+  }, showState);
+
+  if (typed) {
+    by("main").focus();
+  }
+}
+
+function showSignIn(reason) {
+  stop?.();
+  stop = null;
+  [farm, leases, program, design, events].forEach((part) => part.clear());
+  table.choose([]);
+  shownInside.forEach((id) => (by(id).hidden = true));
+  by("sign-in").hidden = false;
+  say(by("sign-in-problem"), reason);
+  by("token").focus();
+}
+
+function showState(state, why) {
+  by("stream").dataset.state = state;
+  by("farm").dataset.stale = state === "lost";
+  say(by("stream-word"), state === "live" ? "Live" : why);
+}

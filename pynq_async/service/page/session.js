@@ -1,0 +1,48 @@
+// The token: from the address or the form, kept in this tab only, gone when it is refused.
+
+const KEY = "pynq-async token";
+const listeners = new Set();
+
+/** Who the token is of, and what it is good for: read, use or admin. */
+export const user = { name: "", scope: "read" };
+
+/** Whether the token may do more than look. */
+export const mayUse = () => user.scope !== "read";
+
+/** The token that is used now, or null. */
+export function token() {
+  return sessionStorage.getItem(KEY);
+}
+
+/** Take a token from `#token=...` in the address, and out of the address bar; gives whether there was one. */
+export function takeFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+
+  if (given !== null) {
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  if (given) {
+    sessionStorage.setItem(KEY, given.trim());
+  }
+
+  return Boolean(given);
+}
+
+/** Use a token from now on. */
+export function begin(secret) {
+  sessionStorage.setItem(KEY, secret.trim());
+}
+
+/** Forget the token; `reason` says why it was not good, if it was not. */
+export function end(reason = "") {
+  if (token() !== null) {
+    sessionStorage.removeItem(KEY);
+    listeners.forEach((listener) => listener(reason));
+  }
+}
+
+/** Be told when the token is not used any more. */
+export function onEnd(listener) {
+  listeners.add(listener);
+}
