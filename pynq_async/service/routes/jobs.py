@@ -98,8 +98,10 @@ async def run_job(
     response: Response,
     service: Service,
     caller: User,
-    arguments: Annotated[str | None, Query(max_length=1 << 16, description="JSON; for jobs that take a body.")] = None,
-    board: Annotated[str | None, Query(description="The board to run on; for jobs that take a body.")] = None,
+    arguments: Annotated[str | None, Query(max_length=4096, description="JSON; for jobs that take a body.")] = None,
+    board: Annotated[
+        str | None, Query(max_length=256, description="The board to run on; for jobs that take a body.")
+    ] = None,
 ) -> Run:
     """Run a job on a board as soon as one is free; look at the run for what becomes of it.
 
