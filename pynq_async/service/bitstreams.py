@@ -68,17 +68,21 @@ class StoredBitstream:
                     bitstream = replace(read, name=self.about.name, path=self.about.path)
                     self._content = Content(bitstream, await self._design())
 
-            yield self._content
+                content = self._content
+
+            yield content
 
     async def design(self) -> Design | None:
         """What its description says, None without one."""
         with self.in_use():
-            return await self._design()
+            async with self._turn:
+                return await self._design()
 
-    def describe(self, description: StoredFile) -> StoredFile | None:
-        """Take another description; returns the one before."""
-        before, self.description, self._content = self.description, description, None
-        return before
+    async def describe(self, description: StoredFile) -> StoredFile | None:
+        """Take another description; returns the one before, which nobody reads any more."""
+        async with self._turn:
+            before, self.description, self._content = self.description, description, None
+            return before
 
     async def _design(self) -> Design | None:
         if self.description is None:
@@ -166,7 +170,7 @@ class BitstreamStore:
                 with _named(file.path, name):
                     _check_fits(stored.about, await load_design(file.path))
 
-            before = stored.describe(file)
+            before = await stored.describe(file)
         except BaseException:
             await file.remove()
             raise
@@ -177,7 +181,7 @@ class BitstreamStore:
     async def delete(self, stored: StoredBitstream) -> None:
         """Forget a bitstream; raises `Refusal` while somebody works with it."""
         if stored.used:
-            raise Refusal(409, "bitstream-in-use", f"{stored.about.name} is being sent to a board; wait for its end")
+            raise Refusal(409, "bitstream-in-use", f"somebody works with {stored.about.name}; wait for the end of that")
 
         self._stored.pop(stored.id, None)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from .test_leases import freed
 from .test_programming import program
 from .uploads import files, until, upload_design
 
-LARGE = 4 << 20
+LARGE = 1 << 20
 OLD = design({"leds": ip("xilinx.com:ip:axi_gpio:2.0", 0x4120_0000)})
 NEW = design({"buttons": ip("xilinx.com:ip:axi_gpio:2.0", 0x4121_0000)})
 HASTY: dict[str, Any] = {
@@ -28,6 +29,7 @@ HASTY: dict[str, Any] = {
 }
 
 
+@cache
 def digest_of(seed: int, size: int = 40_000) -> str:
     """Of the bitstream that `upload_design` sends."""
     return parse_bitstream("a.bit", synthetic_bitstream(size=size, seed=seed)).digest
@@ -50,7 +52,7 @@ async def prepared(it: Running, *, size: int = 40_000) -> bytes:
 
 def uploading(sim: SimBoard) -> Callable[[], object]:
     """A board that takes long to be sent a bitstream, and whether that has begun."""
-    sim.faults.bandwidth = 4e6
+    sim.faults.bandwidth = 1e6
     return lambda: sim.counters.streams_now
 
 

@@ -54,6 +54,6 @@ def files(it: Running) -> list[Path]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what another task will bring about."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.001)
