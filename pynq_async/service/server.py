@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from ..concurrency import to_the_end
 from ..errors import InvalidArgument
 from ..farm.host import Host
 from .service import FarmService
@@ -74,7 +75,19 @@ async def serving(
                 try:
                     await asyncio.wait({task})
                 finally:
-                    await tasks.aclose()
+                    await to_the_end(_ended(tasks, server))
+
+
+async def _ended(tasks: Host, server: "_Server") -> None:
+    await tasks.aclose()
+
+    left = set(server.server_state.tasks)  # requests, which uvicorn does not wait for once it has cancelled them
+
+    for each in left:
+        each.cancel()
+
+    if left:
+        await asyncio.wait(left)
 
 
 class _Server(uvicorn.Server):
