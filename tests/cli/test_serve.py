@@ -7,9 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -20,41 +18,11 @@ from pynq_async.service.tokens_file import append_token
 from pynq_async.sim import SimBoard
 
 from ..certificates import Certificates
-from .command import COMMAND, command_environment
+from .command import command_environment
 from .conftest import Here
+from .service_process import client, serving, stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for one process")
-
-
-@asynccontextmanager
-async def serving(*arguments: object, port: int = 0) -> AsyncIterator[tuple[asyncio.subprocess.Process, Any]]:
-    """Run the command with --json; gives the process and what its first line says."""
-    command = [*COMMAND, "serve", *map(str, arguments), "--json", "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1, env=command_environment())
-
-    try:
-        with anyio.fail_after(40):
-            assert process.stdout is not None and process.stderr is not None
-            line = await process.stdout.readline()
-            yield process, json.loads(line or await process.stderr.read())
-    finally:
-        if process.returncode is None:
-            process.kill()
-
-        await process.communicate()
-
-
-async def stopped(process: asyncio.subprocess.Process, number: signal.Signals) -> str:
-    """Stop the command; returns what it said on standard error after checking that it ended well."""
-    process.send_signal(number)
-    out, err = await process.communicate()
-    assert (process.returncode, out) == (0, b""), err
-    return err.decode()
-
-
-def client(start: Any, secret: str | None = None, **options: Any) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {secret or start['token']}"}
-    return httpx.AsyncClient(base_url=start["url"], headers=headers, timeout=30, **options)
 
 
 async def test_boards_are_served_until_interrupted(pair: tuple[SimBoard, SimBoard]) -> None:
