@@ -34,7 +34,7 @@ deterministic = true
 expected-statuses = ["2xx", "3xx", "4xx", 503, 507]
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 413, 422, 503, 507]
+expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 413, 415, 422, 503, 507]
 
 [dictionaries]
 boards.values = ["a", "b"]
