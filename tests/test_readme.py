@@ -1,15 +1,25 @@
 """The README is true: its table is complete and its snippets run."""
 
+import asyncio
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import pynq_async
+from pynq_async.cli.app import app, run
+from pynq_async.service import load_tokens
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+from .cli.service_process import client, serving, stopped
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 # Public names of pynq.pl_server.remote_device in PYNQ 4.0.0, and the public attributes of its classes.
 PYNQ_NAMES = [
@@ -89,6 +99,52 @@ def test_the_complete_snippets_run(snippet: str) -> None:
         assert "ConnectError: 127.0.0.1:1: no connection" in done.stderr
     else:
         assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+
+
+def shell(words: str) -> str:
+    """The one snippet of shell that has these words."""
+    (found,) = [each[1] for each in re.finditer(r"```sh\n(.*?)```", README, re.DOTALL) if words in each[1]]
+    return found
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or sys.platform == "win32", reason="needs a shell and curl")
+async def test_from_the_readme_to_a_page_with_eight_boards_and_a_walk_through_them() -> None:
+    *_, command = shell("serve --simulate 8").strip().partition("pynq-async serve ")
+
+    async with serving(*command.split()) as (process, start), client(start) as http:
+        assert len(start["boards"]) == 8
+        page = await http.get("/")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        environment = os.environ | {"URL": start["url"], "TOKEN": start["token"]}
+        walk = await asyncio.create_subprocess_exec(
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            shell("api()"),
+            cwd=Path(start["bitstreams"][0]).parent,
+            env=environment,
+            stdout=-1,
+            stderr=-1,
+        )
+        out, err = await walk.communicate()
+        assert (walk.returncode, err) == (0, b"")
+        assert b'"name":"MM2S_DMASR"' in out
+        assert (await http.get("/api/leases")).json() == []
+        await stopped(process, signal.SIGTERM)
+
+
+def test_the_commands_of_the_service_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    token, serve = shell("token alice").strip().splitlines()
+    assert run(token.split()[1:]) == 0
+    assert [token.name for token in load_tokens("tokens.toml")] == ["alice"]
+    assert "lab.toml: cannot be read" in CliRunner().invoke(app, serve.split()[1:]).output
+
+
+def test_what_is_linked_is_there() -> None:
+    for path in re.findall(r"\]\((?!http)([\w./-]+)\)", README):
+        assert (ROOT / path).exists(), path
 
 
 def test_nothing_is_left_to_fill_in() -> None:

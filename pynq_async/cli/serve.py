@@ -21,10 +21,11 @@ from ..errors import InvalidArgument
 from ..farm import BoardFarm, BoardSpec
 from .boards import asked_timeout, chosen, inventory_option, to_boards
 from .extras import service_extra
+from .jobs import load_jobs
 from .output import say
 from .parameters import examples, json_option, timeout_option
 from .running import carry_out
-from .simulated import simulated_boards
+from .simulated import offer, simulated_boards
 from .stopping import until_stopped
 
 _HIGHEST_PORT = 65535
@@ -56,6 +57,7 @@ class _Plan:
     host: str
     port: int
     tokens: Path | None
+    jobs: str | None
     certificate: Path | None
     key: Path | None
     audit: Path | None
@@ -93,6 +95,11 @@ class _Plan:
     help="Who may do what (see 'pynq-async token').  [default: one token for all, made now]",
 )
 @click.option(
+    "--jobs",
+    metavar="MODULE:NAME",
+    help="Functions that users may run on boards: a pynq_async.service.Jobs in a module of yours.",
+)
+@click.option(
     "--certificate",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -116,6 +123,7 @@ def serve(
     host: str,
     port: int,
     tokens: Path | None,
+    jobs: str | None,
     certificate: Path | None,
     key: Path | None,
     audit: Path | None,
@@ -150,6 +158,7 @@ def serve(
         host,
         port,
         tokens,
+        jobs,
         certificate,
         key,
         audit,
@@ -170,6 +179,7 @@ async def _serve(plan: _Plan) -> None:
     with service_extra():
         from ..service import Token, Tokens, create_service, load_tokens, serving
 
+    jobs = load_jobs(plan.jobs) if plan.jobs is not None else None
     secret, token = (None, None) if plan.tokens is not None else Token.make("admin", "admin")
     tokens = load_tokens(plan.tokens) if plan.tokens is not None else Tokens([token] if token else [])
 
@@ -190,10 +200,10 @@ async def _serve(plan: _Plan) -> None:
 
         # Other programs of this host wait for what is leased here, and the other way round.
         farm = BoardFarm(specs, require=plan.require, exclusive=plan.simulate is None)
-        served = serving(
-            create_service(farm, tokens), host=plan.host, port=plan.port, certificate=plan.certificate, key=plan.key
-        )
+        app = create_service(farm, tokens, jobs=jobs)
+        served = serving(app, host=plan.host, port=plan.port, certificate=plan.certificate, key=plan.key)
         url = await stack.enter_async_context(served)
+        await offer(app.state.service, bitstreams, next(iter(tokens)).name)
         _announce(plan, farm, _reached(url), secret, bitstreams)
         await anyio.sleep_forever()
 
@@ -220,7 +230,7 @@ def _announce(plan: _Plan, farm: BoardFarm, url: str, secret: str | None, bitstr
         say(f"The page: {url}/" + (f"#token={secret}" if secret else ""))
 
         for path in bitstreams:
-            say(f"A bitstream to try: {path}")
+            say(f"Uploaded already, to try: {path}")
 
         say("Ctrl-C ends it.")
 

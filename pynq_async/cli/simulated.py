@@ -1,17 +1,22 @@
 """Simulated boards for a service: of two families, each with a design that it knows, as fast as boards on a desk."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bitstream import shipped_description, synthetic_bitstream
 from ..concurrency import in_a_thread
 from ..config import Address, BoardSpec
 from ..sim import spawn
 from ..sim.making import MODELS
+
+if TYPE_CHECKING:
+    from ..service.service import FarmService
+    from ..service.storage import StoredFile
 
 _BITSTREAM_BYTES = 4_000_000  # as much as the bitstream of a Pynq-Z2
 _FAST_ETHERNET = 11.5e6  # bytes a second of payload, so that progress can be seen
@@ -74,6 +79,21 @@ async def simulated_boards(count: int) -> AsyncIterator[tuple[list[BoardSpec], l
                 specs[number] = BoardSpec(f"sim-{number}", Address.parse(address), tags=frozenset({kind.tag}))
 
         yield [specs[number] for number in sorted(specs)], files
+
+
+async def offer(service: "FarmService", files: Sequence[Path], owner: str) -> None:
+    """Have bitstreams and their descriptions uploaded, as if `owner` had done so."""
+    for file in files:
+        stored = await service.bitstreams.add(await _stored(service, file), file.name, owner)
+        description = file.with_suffix(".hwh")
+        await service.bitstreams.describe(stored, await _stored(service, description), description.name)
+
+
+async def _stored(service: "FarmService", file: Path) -> "StoredFile":
+    async def pieces() -> AsyncIterator[bytes]:
+        yield await in_a_thread(file.read_bytes)
+
+    return await service.storage.receive(pieces(), file.suffix)
 
 
 def _write_files(kind: _Kind, bitstream: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from ..bitstream import load_design
 from ..errors import InvalidArgument, SimulationError
 
-_GRACE = 2.0
+_GRACE = 5.0
 
 
 class BoardAddress(str):

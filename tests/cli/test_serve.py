@@ -7,9 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -20,41 +18,11 @@ from pynq_async.service.tokens_file import append_token
 from pynq_async.sim import SimBoard
 
 from ..certificates import Certificates
-from .command import COMMAND, command_environment
+from .command import command_environment
 from .conftest import Here
+from .service_process import client, serving, stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals for one process")
-
-
-@asynccontextmanager
-async def serving(*arguments: object, port: int = 0) -> AsyncIterator[tuple[asyncio.subprocess.Process, Any]]:
-    """Run the command with --json; gives the process and what its first line says."""
-    command = [*COMMAND, "serve", *map(str, arguments), "--json", "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1, env=command_environment())
-
-    try:
-        with anyio.fail_after(40):
-            assert process.stdout is not None and process.stderr is not None
-            line = await process.stdout.readline()
-            yield process, json.loads(line or await process.stderr.read())
-    finally:
-        if process.returncode is None:
-            process.kill()
-
-        await process.communicate()
-
-
-async def stopped(process: asyncio.subprocess.Process, number: signal.Signals) -> str:
-    """Stop the command; returns what it said on standard error after checking that it ended well."""
-    process.send_signal(number)
-    out, err = await process.communicate()
-    assert (process.returncode, out) == (0, b""), err
-    return err.decode()
-
-
-def client(start: Any, secret: str | None = None, **options: Any) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {secret or start['token']}"}
-    return httpx.AsyncClient(base_url=start["url"], headers=headers, timeout=30, **options)
 
 
 async def test_boards_are_served_until_interrupted(pair: tuple[SimBoard, SimBoard]) -> None:
@@ -79,6 +47,16 @@ async def test_simulated_boards_end_with_the_service() -> None:
 
         async with client(start) as http:
             boards = (await http.get("/api/boards")).json()
+            stored = {one["name"]: one for one in (await http.get("/api/bitstreams")).json()}
+            assert {name: one["described"] for name, one in stored.items()} == {
+                "resizer.bit": True,
+                "rfsoc_sam.bit": True,
+            }
+
+            for board, name, count in (("sim-1", "resizer.bit", 2), ("sim-4", "rfsoc_sam.bit", 11)):
+                assert (await http.post("/api/leases", json={"name": board})).status_code == 201
+                wanted = {"bitstream": stored[name]["id"]}
+                assert (await http.post(f"/api/boards/{board}/program", json=wanted)).json()["ip"] == count
 
         assert [board["model"] for board in boards] == ["Pynq-Z2"] * 3 + ["RFSoC4x2"]
         assert [board["family"] for board in boards] == ["zynq7000"] * 3 + ["zynqmp"]
@@ -122,6 +100,19 @@ async def test_tls_tokens_of_a_file_and_the_audit_log(lone: SimBoard, tmp_path: 
         (None, "GET", "/api/boards", 401),
     ]
     assert alice not in audit.read_text()
+
+
+async def test_jobs_are_imported_from_the_current_folder(
+    lone: SimBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work.py").write_text(
+        "from pynq_async.service import Jobs\njobs = Jobs()\n@jobs.job()\nasync def look(board):\n    'Nothing.'\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    async with serving(lone.address, "--jobs", "work:jobs") as (process, start), client(start) as http:
+        assert [job["name"] for job in (await http.get("/api/jobs")).json()] == ["look"]
+        await stopped(process, signal.SIGTERM)
 
 
 async def test_who_listens_to_other_machines_without_tls_is_warned(lone: SimBoard) -> None:
@@ -173,6 +164,9 @@ def test_what_is_wrong_is_one_sentence(here: Here, tmp_path: Path) -> None:
             (*nobody, "--port", 0, "--certificate", junk): "junk.pem or its key cannot be used",
             (*nobody, "--audit", tmp_path / "none" / "log"): "cannot be written (No such file or directory)",
             ("--inventory", tmp_path / "none.toml"): "none.toml: cannot be read",
+            (*nobody, "--jobs", "nowhere:jobs"): "--jobs nowhere:jobs cannot be imported: No module named 'nowhere'",
+            (*nobody, "--jobs", "json:loads"): "--jobs json:loads is no pynq_async.service.Jobs but function",
+            (*nobody, "--jobs", "json"): "--jobs json: write MODULE:NAME",
         }.items():
             ended = here("serve", *arguments)
             assert ended.code == 1

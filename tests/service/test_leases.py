@@ -139,6 +139,9 @@ async def test_what_can_never_be_met_is_said_at_once(wanted: dict[str, object]) 
     [
         {"count": 0},
         {"count": "x"},
+        {"count": "1"},
+        {"count": True},
+        {"count": 1.5},
         {"seconds": 0},
         {"seconds": "inf"},
         {"wait": -1},
@@ -193,3 +196,8 @@ async def test_a_method_that_a_path_lacks_is_told_those_that_it_has() -> None:
         assert answer.headers["allow"] == "GET, POST"
         assert (await it.alice.put("/api/leases/x")).headers["allow"] == "GET, DELETE"
         problem(await it.alice.get("/api/nothing"), 404, "not-found")
+
+
+async def test_a_whole_number_may_have_a_point() -> None:
+    async with running(*several(2)) as it:
+        assert len((await it.alice.post("/api/leases", json={"count": 2.0, "seconds": 30})).json()["boards"]) == 2

@@ -25,7 +25,9 @@ Extent = Annotated[int, Field(ge=1, le=1 << 40)]
 class BufferRequest(BaseModel):
     """What is to be allocated."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"shape": [1080, 1920, 3], "dtype": "u1"}})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"example": {"shape": [1080, 1920, 3], "dtype": "u1"}}
+    )
 
     shape: list[Extent] = Field(min_length=1, max_length=32)
     dtype: str = Field(

@@ -21,6 +21,7 @@ class LeaseRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={"examples": [{"name": "z2-a"}, {"model": "ZCU104", "tags": ["camera"], "wait": 30}]},
     )
 
@@ -39,7 +40,7 @@ class LeaseRequest(BaseModel):
 class Renewal(BaseModel):
     """How long a lease is to last from now on."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"seconds": 300}})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": {"seconds": 300}})
 
     seconds: float | None = Field(None, gt=0, allow_inf_nan=False, description="A default of the service unless told.")
 

@@ -21,6 +21,7 @@ class ProgramRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [
                 {"bitstream": "3vO2uAa0Yq1mXw7c"},

@@ -117,7 +117,7 @@ async def write_register(
 ) -> RegisterWritten:
     """Write a register, or some of its fields in one read-modify-write."""
     if (wanted.value is None) == (not wanted.fields):
-        raise Refusal(422, "invalid-request", "write a register either as one value or by its fields")
+        raise Refusal(422, "invalid-argument", "write a register either as one value or by its fields")
 
     async with service.leases.of_board(board, caller).use(board):
         found, word = await named.write(service.designs.of(board), ip, register, wanted.value, wanted.fields)
