@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pynq_async.sim import SimBoard
+from pynq_async.sim.known_designs import read_designs
 
 from ...farm.farms import several
 from .browser import Page
@@ -102,9 +103,7 @@ async def test_leases_are_renewed_and_ended(page: Page) -> None:
 
 
 async def test_registers_are_read_and_written_with_a_lease(page: Page, design: list[Path]) -> None:
-    sims = several(1)
-
-    async with visit(page, *sims) as it:
+    async with visit(page, SimBoard(designs=await read_designs(design[1:]))) as it:
         await upload(page, design)
         await page.click("#choose-free")
         await page.click("#start")
@@ -117,7 +116,7 @@ async def test_registers_are_read_and_written_with_a_lease(page: Page, design: l
         await page.click(".lease-it button")
         await page.sees("You hold the board")
         await page.click(read)
-        await page.sees("0x00000000", f"{IP} [data-register=MM2S_DMACR] .value")
+        await page.sees("0x00010002", f"{IP} [data-register=MM2S_DMACR] .value")
         await page.click(f"{IP} .registers > button")
         await page.sees("0x", f"{IP} [data-register=S2MM_DMASR] .value")
 
