@@ -38,7 +38,7 @@ export class RegisterTable {
   #row(register) {
     const value = make("td", { className: "word value" }, "–");
     const read = make("button", { type: "button", "aria-label": `Read ${register.name}`, onclick: () => this.#read(register) }, "Read");
-    const write = make("button", { type: "button", "aria-label": `Write ${register.name}`, "aria-expanded": "false", onclick: () => this.#open(register) }, "Write…");
+    const write = make("button", { type: "button", "aria-label": `Write ${register.name}`, "aria-expanded": "false", onclick: () => this.#open(register) }, "Write");
     const actions = make("td", { className: "actions" }, ...(readable(register) ? [read] : []), ...(writable(register) ? [write] : []));
     const row = make(
       "tr",

@@ -16,7 +16,8 @@ NAMED |= {"columnheader", "rowheader", "navigation", "DisclosureTriangle"}
 
 FOCUS = """(() => {
     const element = document.activeElement;
-    const ring = [element, element.closest("label")].some((each) => each && getComputedStyle(each).outlineStyle !== "none");
+    const outlined = (each) => each !== null && getComputedStyle(each).outlineStyle !== "none";
+    const ring = outlined(element) || outlined(element.closest("label"));
     const {bottom, right, width} = element.getBoundingClientRect();
     const name = element.id || element.getAttribute("aria-label") || element.value || element.textContent;
     return [element.tagName === "BODY" ? "" : name, ring && width > 0 && bottom > 0 && right > 0];
@@ -25,8 +26,8 @@ FOCUS = """(() => {
 # Text whose contrast (WCAG 2.2, 1.4.3) against what is behind it is under 4.5; what cannot be used now is exempt.
 FAINT = """(() => {
     const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const linear = (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
     const behind = (element) => {
         for (; element; element = element.parentElement) {
             const colour = parse(getComputedStyle(element).backgroundColor);
@@ -38,9 +39,10 @@ FAINT = """(() => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         const element = walker.currentNode.parentElement;
-        if (!walker.currentNode.textContent.trim() || !element.checkVisibility() || element.closest(":disabled")) continue;
-        const [one, other] = [light(parse(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
-        const contrast = (one + 0.05) / (other + 0.05);
+        const blank = !walker.currentNode.textContent.trim();
+        if (blank || !element.checkVisibility() || element.closest(":disabled")) continue;
+        const both = [light(parse(getComputedStyle(element).color)), light(behind(element))];
+        const contrast = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
         if (contrast < 4.5) faint.push(`${contrast.toFixed(2)}: ${walker.currentNode.textContent}`);
     }
     return faint;

@@ -80,7 +80,9 @@ async def test_a_dropped_file_is_uploaded(page: Page, design: list[Path]) -> Non
         data = {"items": [], "files": [str(file) for file in design], "dragOperationsMask": 1}
 
         for kind in ("dragEnter", "dragOver", "drop"):
-            x, y = await page.run("(r => [r.x + 30, r.y + 30])(document.getElementById('drop').getBoundingClientRect())")
+            x, y = await page.run(
+                "(r => [r.x + 30, r.y + 30])(document.getElementById('drop').getBoundingClientRect())"
+            )
             await page.ask("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
         await page.sees("resizer.bit", "#bitstream")
@@ -142,6 +144,6 @@ async def test_a_token_that_may_only_look_is_told_why_nothing_else_goes(page: Pa
         await page.sees("resizer.bit", board("a"))
         await page.sees("Your token may only look", "#program")
         assert await page.run(
-            "[...document.querySelectorAll('#program button, #program input, #program select, #board-rows [type=checkbox]')]"
+            "[...document.querySelectorAll('#program :is(button, input, select), #board-rows [type=checkbox]')]"
             ".every((each) => each.matches(':disabled'))"
         )
