@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
-from pynq_async import service
+from pynq_async import BoardFarm, service
+from pynq_async.service import Tokens, create_service
 
 from .services import problem, running
 
@@ -45,6 +48,18 @@ async def test_a_browser_is_told_to_trust_nothing_but_these_files() -> None:
         assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
+
+
+async def test_the_page_is_also_found_below_another_application() -> None:
+    outer = FastAPI()
+    outer.mount("/farm", create_service(BoardFarm([]), Tokens([])))
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://service") as client:
+        page = await client.get("/farm/")
+        assert page.status_code == 200
+
+        for path in re.findall(r'(?:href|src)="(page/[^"]+)"', page.text):
+            assert (await client.get(f"/farm/{path}")).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "..%2fapp.py", "../app.py", "%2e%2e/app.py", "..%5capp.py", "", "a/b"])

@@ -2,7 +2,7 @@
 
 import { by, draw, icon, make, mark, say } from "./dom.js";
 import { STATES } from "./farm.js";
-import { bytes, several, stepPart, stepWords } from "./words.js";
+import { bytes, reasonOf, several, stepPart, stepWords } from "./words.js";
 
 const WORDS = { free: "Free", leased: "Leased", absent: "Absent", elsewhere: "Elsewhere" };
 const ORDER = new Intl.Collator(undefined, { numeric: true });
@@ -121,14 +121,14 @@ export class BoardTable {
     say(parts.model, board.model ?? "");
     draw(parts.state, board.state);
     say(parts.word, WORDS[board.state]);
-    say(parts.holder, board.holder ? `by ${board.holder}` : board.reason);
+    say(parts.holder, board.state !== "absent" && board.holder ? `by ${board.holder}` : reasonOf(board));
     parts.holder.title = board.reason;
     say(parts.design, board.step ? "" : (board.design ?? "–") + board.partials.map((name) => ` + ${name}`).join(""));
     say(parts.step, board.step ? stepWords(board.step) : "");
     parts.bar.hidden = !board.step;
     parts.bar.value = board.step ? stepPart(board.step) : 0;
-    say(parts.sent, rate(board.rates?.sent));
-    say(parts.received, rate(board.rates?.received));
+    say(parts.sent, rate(board, "sent"));
+    say(parts.received, rate(board, "received"));
     say(parts.die, board.temperature == null || board.state === "absent" ? "–" : `${board.temperature.toFixed(1)} °C`);
     parts.look.disabled = !board.design;
   }
@@ -171,6 +171,6 @@ export class BoardTable {
   }
 }
 
-function rate(value) {
-  return value == null ? "–" : `${bytes(value)}/s`;
+function rate(board, way) {
+  return board.rates === null || board.state === "absent" ? "–" : `${bytes(board.rates[way])}/s`;
 }

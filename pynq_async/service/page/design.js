@@ -1,7 +1,7 @@
 // A design looked into: its IP with addresses, each opened into its registers.
 
 import { ask } from "./api.js";
-import { by, make, say } from "./dom.js";
+import { breakable, by, make, say } from "./dom.js";
 import { RegisterTable } from "./registers.js";
 import { mayUse } from "./session.js";
 import { bytes, hex, several } from "./words.js";
@@ -101,7 +101,7 @@ export class DesignView {
 
   #ip(ip) {
     const type = ip.type.split(":").slice(-2).join(" ");
-    const head = make("summary", {}, make("span", {}, make("b", {}, ip.name), " ", make("span", { className: "muted" }, type)), " ", range(ip));
+    const head = make("summary", {}, make("span", {}, make("b", {}, ...breakable(ip.name)), " ", make("span", { className: "muted" }, type)), " ", range(ip));
     const details = make("details", { className: "ip", "data-ip": ip.name }, head);
     const board = this.#board;
 

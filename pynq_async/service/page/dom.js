@@ -31,6 +31,11 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A long name, which may be broken after each / and _ only. */
+export function breakable(name) {
+  return name.split(/(?<=[/_])/).flatMap((part, index) => (index ? [document.createElement("wbr"), part] : [part]));
+}
+
 /** The element with an id of index.html. */
 export const by = (id) => document.getElementById(id);
 

@@ -1,7 +1,7 @@
 // What has happened: a list for the eyes, and a sentence now and then for screen readers.
 
 import { by, icon, make, say } from "./dom.js";
-import { clock, several } from "./words.js";
+import { clock, reasonOf, several } from "./words.js";
 
 const KEPT = 100;
 const PAUSE = 1500; // milliseconds between two sentences, so that nobody is talked down
@@ -57,9 +57,9 @@ function speak() {
 
 const WORDS = {
   joined: (data) => ["done", data.again ? "is back" : "has joined"],
-  lost: (data) => ["absent", `is lost: ${data.reason}`],
+  lost: (data) => ["absent", `is lost: ${reasonOf(data)}`],
   leased: (data) => ["leased", `was leased by ${data.by}`],
   returned: (data) => ["free", data.forgotten.length ? `was given back; ${several(data.forgotten.length, "buffer")} freed` : "was given back"],
   loaded: (data) => ["done", `has ${data.name} loaded`],
-  not_loaded: (data) => ["failed", `was not loaded: ${data.reason}`],
+  not_loaded: (data) => ["failed", `was not loaded: ${reasonOf(data)}`],
 };

@@ -46,6 +46,11 @@ async function start() {
   say(by("sign-in-problem"), "");
   stop?.();
 
+  if (!session.isToken()) {
+    session.end("This is no token: it has letters, digits and signs, and no spaces.");
+    return;
+  }
+
   try {
     Object.assign(session.user, await ask("GET", "me"));
     await uploads.refresh();
@@ -60,7 +65,7 @@ async function start() {
   shownInside.forEach((id) => (by(id).hidden = false));
   say(by("who-name"), session.user.name);
   say(by("who-scope"), `(${session.user.scope})`);
-  showState("lost", "Connecting");
+  showState("begin", "Connecting");
   program.refresh();
   stop = watch((kind, data) => {
     [farm, leases, program].forEach((part) => part.apply(kind, data));
@@ -84,7 +89,13 @@ function showSignIn(reason) {
 }
 
 function showState(state, why) {
+  const before = by("stream").dataset.state;
   by("stream").dataset.state = state;
   by("farm").dataset.stale = state === "lost";
+
+  if (before !== state && (before === "lost" || state === "lost")) {
+    events.announce(state === "lost" ? why : "Connected again.");
+  }
+
   say(by("stream-word"), state === "live" ? "Live" : why);
 }

@@ -1,7 +1,7 @@
 // The registers of an IP: read one or all, fields taken apart, written behind a second click.
 
 import { ask } from "./api.js";
-import { make, say } from "./dom.js";
+import { breakable, make, say } from "./dom.js";
 import { announce } from "./events.js";
 import { hex } from "./words.js";
 
@@ -26,7 +26,7 @@ export class RegisterTable {
       return [make("p", { className: "empty" }, "Its registers are not described.")];
     }
 
-    const head = ["Offset", "Register", "Access", ...(board === null ? [] : ["Value", ""])];
+    const head = ["Offset", "Register", ...(board === null ? [] : ["Value", ""])];
     const cells = head.map((word) => make("th", { scope: "col" }, word || make("span", { className: "unseen" }, "Actions")));
     const body = make("tbody");
     const table = make("table", { "aria-label": `Registers of ${ip.name}` }, make("thead", {}, make("tr", {}, ...cells)), body);
@@ -38,21 +38,20 @@ export class RegisterTable {
   #row(register) {
     const value = make("td", { className: "word value" }, "–");
     const read = make("button", { type: "button", "aria-label": `Read ${register.name}`, onclick: () => this.#read(register) }, "Read");
-    const write = make("button", { type: "button", "aria-label": `Write ${register.name}`, "aria-expanded": "false", onclick: () => this.#open(register) }, "Write…");
+    const write = make("button", { type: "button", "aria-label": `Write ${register.name}`, "aria-expanded": "false", onclick: () => this.#open(register) }, "Write");
     const actions = make("td", { className: "actions" }, ...(readable(register) ? [read] : []), ...(writable(register) ? [write] : []));
     const row = make(
       "tr",
       { "data-register": register.name },
       make("td", { className: "word" }, hex(register.offset, 2)),
-      make("th", { scope: "row", title: register.description ?? "" }, register.name),
-      make("td", { className: "muted" }, access(register)),
+      make("th", { scope: "row", title: register.description ?? "" }, ...breakable(register.name), " ", make("span", { className: "muted" }, access(register))),
       ...(this.board === null ? [] : [value, actions]),
     );
     const fields = new Map(register.fields.map((field) => [field.name, make("b", { className: "word" })]));
     const list = register.fields.map((field) =>
       make("li", { title: field.description ?? "" }, field.name, " ", make("span", { className: "muted" }, bits(field)), " ", fields.get(field.name)),
     );
-    const below = make("td", { colSpan: this.board === null ? 3 : 5 }, make("ul", { className: "fields" }, ...list));
+    const below = make("td", { colSpan: this.board === null ? 2 : 4 }, make("ul", { className: "fields" }, ...list));
     const more = make("tr", { className: "more", hidden: !list.length }, below);
     this.#rows.set(register.name, { row, value, write, fields, below, more, form: null, has: list.length > 0 });
     return [row, more];

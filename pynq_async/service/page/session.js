@@ -14,6 +14,11 @@ export function token() {
   return sessionStorage.getItem(KEY);
 }
 
+/** Whether it can be one at all: nothing else may stand in a header. */
+export function isToken() {
+  return /^[\x21-\x7e]+$/.test(token());
+}
+
 /** Take a token from `#token=...` in the address, and out of the address bar; gives whether there was one. */
 export function takeFromAddress() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -129,6 +129,6 @@ export class Uploads {
 }
 
 function words(bitstream) {
-  const parts = [bitstream.name, bitstream.part, bytes(bitstream.bytes), bitstream.described ? "" : "no .hwh"];
+  const parts = [bitstream.name, bytes(bitstream.bytes), bitstream.part, bitstream.described ? "" : "no .hwh"];
   return parts.filter(Boolean).join(" · ");
 }

@@ -47,3 +47,8 @@ export function stepWords(step) {
 export function stepPart(step) {
   return step.total ? (0.9 * step.done) / step.total : 0.95;
 }
+
+/** Why something is as it is, without the name of the board, which stands beside it. */
+export function reasonOf({ name, board = name, reason }) {
+  return reason.startsWith(`${board}: `) ? reason.slice(board.length + 2) : reason;
+}

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -57,8 +58,15 @@ _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "A
 
 
 def find_chromium() -> str | None:
-    """The program, or None where there is none."""
-    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+    """The program, or None where there is none that runs: Ubuntu has one that only says where it could be had."""
+    return next((path for name in _NAMES if (path := shutil.which(name)) and _runs(path)), None)
+
+
+def _runs(program: str) -> bool:
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 class Browser:
@@ -256,9 +264,10 @@ class Page:
         node = (await self.ask("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
         await self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
 
-    async def picture(self, path: Path, *, whole: bool = False) -> None:
+    async def picture(self, path: Path) -> None:
         """Write what is shown as a PNG."""
-        told = await self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        await self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
+        told = await self.ask("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(told["data"]))
 
     def _heard(self, method: str, told: dict[str, Any]) -> None:

@@ -54,6 +54,15 @@ async def test_a_token_that_is_not_good_is_told_so(page: Page, who: str, says: s
     page.complaints.clear()
 
 
+async def test_what_cannot_be_a_token_is_not_sent(page: Page) -> None:
+    async with visit(page, who=None):
+        await page.run("document.getElementById('token').focus()")
+        await page.type("zwölf Boxkämpfer ☃")
+        await page.press("Enter")
+        await page.sees("This is no token", "#sign-in-problem")
+        assert not [url for url in page.requests if "/api/" in url]
+
+
 async def test_what_happens_is_shown_without_a_reload(page: Page) -> None:
     async with visit(page, *several(2), who="carol") as it:
         lease = await it.lease("b", it.bob)
@@ -88,6 +97,7 @@ async def test_the_page_finds_back_when_its_connection_is_cut(page: Page) -> Non
         feed._leave(watcher)
         await page.sees("Connection lost", "#stream")
         await page.sees("Live", "#stream")
+        await page.sees("Connected again", "#said")
         await it.lease("a", it.bob)
         await page.sees("by bob", board("a"))
 
