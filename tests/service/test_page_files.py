@@ -52,7 +52,7 @@ async def test_a_browser_is_told_to_trust_nothing_but_these_files() -> None:
 
 async def test_the_page_is_also_found_below_another_application() -> None:
     outer = FastAPI()
-    outer.mount("/farm", create_service(BoardFarm([]), Tokens([])))
+    outer.mount("/farm", create_service(BoardFarm(["127.0.0.1:1"]), Tokens([])))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://service") as client:
         page = await client.get("/farm/")

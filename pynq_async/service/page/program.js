@@ -30,7 +30,7 @@ export class Program {
     const count = this.table.chosen.size;
     const bitstream = this.uploads.chosen;
     by("program-only-look").hidden = mayUse();
-    by("program-parts").disabled = !mayUse();
+    by("drop").disabled = by("start-parts").disabled = !mayUse();
     say(by("chosen"), count ? `${several(count, "board")} chosen` : "No board chosen");
     say(by("start"), count ? `Program ${several(count, "board")}` : "Program");
     by("start").disabled = !count || !bitstream || this.#running;

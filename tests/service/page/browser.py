@@ -33,7 +33,7 @@ _OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 # The middle of an element, once it is in sight and has not moved for two frames.
 _STILL = """(async () => {
     const frame = () => new Promise(requestAnimationFrame);

@@ -68,7 +68,7 @@ async def test_everything_has_a_name_a_place_and_enough_contrast(page: Page, des
     async with visit(page, *sims) as it:
         await page.looks(width)
         await lively(page, design)
-        await it.lease("b", it.bob)
+        await it.lease("b", it.bob, wait=20)
         await sims[2].stop()
         await page.sees("Absent", board("c"))
         nodes = await tree(page)

@@ -38,7 +38,7 @@ async def test_the_page_fits_at_every_width(
     async with visit(page, *sims) as it:
         await page.looks(*SHOWN)
         await upload(page, design)
-        await it.lease("z2-b", it.bob)
+        await it.lease("z2-b", it.bob, wait=20)
         await sims[3].stop()
         await page.sees("Absent", board("z2-d"))
         await page.click("#keep")
@@ -54,13 +54,13 @@ async def test_the_page_fits_at_every_width(
             await page.click(f"{board(name)} [type=checkbox]")
 
         await page.click("#start")
-        await page.until("document.querySelectorAll('#jobs [data-state=done]').length >= 1", 20)
+        await page.until("document.querySelectorAll('#jobs [data-state=done]').length >= 1")
 
         for dark in (False, True):
             await page.looks(*SHOWN, dark=dark)
             await page.picture(pictures / f"page-{'dark' if dark else 'light'}.png")
 
-        await page.until("document.querySelectorAll('#jobs [data-state=done]').length === 4", 20)
+        await page.until("document.querySelectorAll('#jobs [data-state=done]').length === 4")
         await page.looks(*SHOWN)
         await page.click(f"{board('z2-a')} .look button")
         await page.click("[data-ip=axi_dma_0] summary")

@@ -27,7 +27,7 @@ async def test_boards_are_programmed_and_given_back(page: Page, design: list[Pat
     async with visit(page, *sims) as it:
         assert await page.run("document.getElementById('start').disabled")
         await upload(page, design)
-        await it.lease("b", it.bob)
+        await it.lease("b", it.bob, wait=20)
         await page.sees("by bob", board("b"))
         await page.click("#choose-free")
         await page.sees("Program 2 boards", "#start")
@@ -143,7 +143,5 @@ async def test_a_token_that_may_only_look_is_told_why_nothing_else_goes(page: Pa
         await it.alice.delete(f"/api/leases/{lease}")
         await page.sees("resizer.bit", board("a"))
         await page.sees("Your token may only look", "#program")
-        assert await page.run(
-            "[...document.querySelectorAll('#program :is(button, input, select), #board-rows [type=checkbox]')]"
-            ".every((each) => each.matches(':disabled'))"
-        )
+        acting = "#program fieldset :is(button, input), #forget-bitstream, #board-rows [type=checkbox]"
+        assert await page.run(f"[...document.querySelectorAll('{acting}')].every((each) => each.matches(':disabled'))")

@@ -11,13 +11,14 @@ from pynq_async.sim import SimBoard
 from ..services import Running, running
 from .browser import Page
 
-_FARM = {"health": Health(interval=0.05, timeout=0.3), "timeouts": Timeouts(connect=0.4, call=1, grace=0.05)}
+# Boards that stop are missed soon, and those that are only slow on a busy machine are not.
+_FARM = {"health": Health(interval=0.1, timeout=1.5), "timeouts": Timeouts(connect=1, call=10, grace=0.05)}
 
 
 @asynccontextmanager
 async def visit(page: Page, *sims: SimBoard, who: str | None = "alice", **more: Any) -> AsyncIterator[Running]:
     """Run a service, and have somebody look at its boards, or at the form to sign in."""
-    options = more.pop("options", ServiceOptions(sampling=0.05))
+    options = more.pop("options", ServiceOptions(sampling=0.2))
 
     async with running(*sims, served=True, farm=_FARM, options=options, **more) as it:
         if who is None:
