@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from ..access import Service, User
 from ..buffers import BufferResponse, LeasedBuffer, allocate, find
@@ -33,7 +33,7 @@ class BufferRequest(BaseModel):
     dtype: str = Field(
         "u4", pattern=r"^[<>=|]?[A-Za-z?][A-Za-z0-9]{0,15}$", description="As numpy has it, such as u1 or <f4."
     )
-    cacheable: bool = Field(True, description="Whether the board's processor caches it.")
+    cacheable: StrictBool = Field(True, description="Whether the board's processor caches it.")
 
 
 class Buffer(BaseModel):

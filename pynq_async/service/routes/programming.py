@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from ...concurrency import in_a_thread
 from ..access import Reader, Service, User
@@ -31,15 +31,17 @@ class ProgramRequest(BaseModel):
     )
 
     bitstream: str = Field(description="The id of an uploaded bitstream.")
-    partial: bool = Field(False, description="Reconfigure a region only.")
+    partial: StrictBool = Field(False, description="Reconfigure a region only.")
     region: str | None = Field(
         None, description="The hierarchy of the design that is the region; its IP are then those of the bitstream."
     )
     verify: Literal["marker", "full"] = Field(
         "marker", description="How the upload is checked: `full` reads the whole bitstream back from the board."
     )
-    clocks: bool = Field(True, description="Whether to set the clocks of the fabric as the design wants them.")
-    download: bool = Field(True, description="False takes what is in the fabric already, if it is this bitstream.")
+    clocks: StrictBool = Field(True, description="Whether to set the clocks of the fabric as the design wants them.")
+    download: StrictBool = Field(
+        True, description="False takes what is in the fabric already, if it is this bitstream."
+    )
 
 
 class Programmed(BaseModel):
