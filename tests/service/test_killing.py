@@ -24,8 +24,8 @@ LARGE = 1 << 20
 OLD = design({"leds": ip("xilinx.com:ip:axi_gpio:2.0", 0x4120_0000)})
 NEW = design({"buttons": ip("xilinx.com:ip:axi_gpio:2.0", 0x4121_0000)})
 HASTY: dict[str, Any] = {
-    "timeouts": Timeouts(connect=1, call=0.5, stall=0.5, grace=0.05, program=0.5),
-    "health": Health(interval=0.05, timeout=0.5),
+    "timeouts": Timeouts(connect=5, call=1, stall=1, grace=0.05, program=1),
+    "health": Health(interval=0.05, timeout=1),
 }
 
 
@@ -53,7 +53,9 @@ async def prepared(it: Running, *, size: int = 40_000) -> bytes:
 def uploading(sim: SimBoard) -> Callable[[], object]:
     """A board that takes long to be sent a bitstream, and whether that has begun."""
     sim.faults.bandwidth = 1e6
-    return lambda: sim.counters.streams_now
+    calls = sim.counters.calls
+    firmware = calls["remote_device.writefile"] + 2  # behind the index of what is on the board
+    return lambda: calls["remote_device.writefile"] >= firmware and sim.counters.streams_now
 
 
 def programming(sim: SimBoard) -> Callable[[], object]:
