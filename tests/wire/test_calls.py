@@ -11,6 +11,7 @@ from pynq_async import RemoteDevice, Timeouts
 from pynq_async.errors import DeadlineExceeded, NotOpen, NotSupported, OutcomeUnknown, ServerError
 from pynq_async.sim import SimBoard
 from pynq_async.wire import messages as m
+from pynq_async.wire import methods
 
 from ..boards import begun, simulated
 
@@ -77,6 +78,25 @@ async def test_every_scope_works_around_streams(
         sim.faults.clear()
         await buffer.sync_to_device()
         await buffer.sync_from_device()
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_a_scope_that_ends_while_the_services_are_asked_for_knows_its_cancellation(
+    board: RemoteDevice, turns: int
+) -> None:
+    assert board._parts is not None
+    streams = board._parts.connection.streams
+
+    async with anyio.create_task_group() as group:
+
+        async def end() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            group.cancel_scope.cancel()
+
+        group.start_soon(end)
+        await streams.exchange(methods.REFLECTION, m.ServerReflectionRequest(list_services=""), 5)
 
 
 async def test_a_call_cancelled_twice_leaves_the_board_usable(sim: SimBoard, board: RemoteDevice) -> None:
