@@ -108,6 +108,11 @@ async def test_a_farm_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
             assert list(farm) == list(boards.values())
 
 
+async def test_boards_to_download_to_may_come_from_a_generator(bitfile: Path) -> None:
+    async with simulated_farm(SimBoard(), SimBoard(seed=1)) as boards, BoardFarm(boards) as farm:
+        assert list(await farm.download(bitfile, to=(name for name in "ab"))) == ["a", "b"]
+
+
 async def test_misuse_of_a_farm_says_what_is_wrong(bitfile: Path) -> None:
     with pytest.raises(InvalidArgument, match="two boards called"):
         BoardFarm(["10.0.0.1", "10.0.0.1:7967"])
