@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 
 import distributed.cli.dask_worker  # noqa: F401
 import pytest  # noqa: F401 - imported by the modules of tests whose functions are sent
@@ -53,8 +54,13 @@ def main(path: str) -> None:
 
             if os.fork() == 0:
                 listener.close()
-                be_born(connection)
-                sys.exit()
+
+                try:
+                    be_born(connection)
+                except Exception:
+                    traceback.print_exc()
+                finally:
+                    os._exit(0)  # to take all the modules apart is slow
 
             connection.close()
 
