@@ -164,7 +164,8 @@ class Lending:
         `lambda board: Overlay.load(board, path)`: awaited, or entered where it can be, each time the map is given the
         board. An item whose board fails (it cannot be reached, does not answer, restarted, or raises any other
         `DeadlineExceeded` or `StaleHandle`, as a driver does whose hardware does not end) is begun anew on another one;
-        one whose function raises something else is not. A board whose `setup` fails takes no part, and is in `results.failures`.
+        one whose function raises something else is not. A board whose `setup` fails takes no part, and is in
+        `results.failures`.
 
         Items are pulled as boards become free, and no more than `ahead` a board are under way or wait for you to take
         their results. So an iterator that blocks holds up the whole program: make it an asynchronous one.
