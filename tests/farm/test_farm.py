@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -119,6 +120,12 @@ async def test_misuse_of_a_farm_says_what_is_wrong(bitfile: Path) -> None:
 
     with pytest.raises(InvalidArgument, match="at least one"):
         BoardFarm([])
+
+    wrong: list[Any] = [5, None, [5], {"a": None}, [[]]]
+
+    for boards_of_no_kind in wrong:
+        with pytest.raises(InvalidArgument, match="addresses or BoardSpecs, not"):
+            BoardFarm(boards_of_no_kind)
 
     async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
         with pytest.raises(InvalidArgument, match="no board 'z'; it has a"):

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,7 @@ def test_which_errors_are_the_boards(error: Exception, found: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["interval", "timeout", "patience"])
-def test_health_refuses_times_that_are_none(name: str) -> None:
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), "soon", None])
+def test_health_refuses_times_that_are_none(name: str, wrong: Any) -> None:
     with pytest.raises(InvalidArgument, match=name):
-        Health(**{name: 0})
+        Health(**{name: wrong})
