@@ -77,6 +77,12 @@ async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) ->
     return results[0], results[1]
 
 
+def asked_to_end() -> bool:
+    """Whether somebody has cancelled this task; a `CancelledError` has else come from inside the code that it runs."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def deadline(board: str, timeout: float) -> float:
     """When `timeout` seconds from now are over, by anyio's clock; raises `Misuse` unless it is a number."""
     try:

@@ -54,7 +54,7 @@ def _notice_restarts(sim: SimBoard, board: RemoteDevice) -> None:
 
 async def begun(sim: SimBoard, method: str, count: int = 1) -> None:
     """Wait until the board has seen so many calls of a method."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while sim.counters.calls[method] < count:
             await asyncio.sleep(0.001)
 

@@ -21,6 +21,7 @@ from .session import Session, Visit
 NAME = "pynq-async"
 
 _REGISTERED = (Status.running, Status.paused, Status.closing_gracefully)
+_TELL = 10.0  # seconds that the scheduler may take to answer
 _ENDED = 256  # maps that are remembered, so that an item that comes late begins nothing
 
 
@@ -202,8 +203,9 @@ class WorkerBoards(WorkerPlugin):  # type: ignore[misc]
                 return  # it brings the numbers along when it registers
 
             # Should the scheduler be gone, so is the worker soon.
-            with contextlib.suppress(OSError, KeyError):
-                await self._worker.scheduler.set_resources(resources=supply, worker=self._worker.contact_address)
+            with contextlib.suppress(OSError, KeyError):  # TimeoutError is an OSError
+                async with asyncio.timeout(_TELL):
+                    await self._worker.scheduler.set_resources(resources=supply, worker=self._worker.contact_address)
 
             if grown and self._worker.status == Status.running:
                 self._worker.status = Status.paused

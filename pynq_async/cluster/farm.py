@@ -15,7 +15,7 @@ from ..farm import FarmStatistics
 from ..farm.host import Host
 from ..farm.jobs import Jobs
 from ..farm.leases import Want
-from ..farm.lending import words
+from ..farm.lending import check_map, words
 from .mapping import ClusterMap
 from .parcels import Ticket, packed
 from .scheduler import Scheduler
@@ -155,14 +155,8 @@ class ClusterFarm:
         results are taken, what `items` raised, `FarmError` when no board is left, `ConnectionLost` when the scheduler
         is, and `NotOpen` when the farm is closed.
         """
-        if not isinstance(items, Iterable | AsyncIterable):
-            raise InvalidArgument(f"map() needs items to go through, not {type(items).__name__}")
-
-        if attempts < 1 or ahead < 1:
-            raise InvalidArgument("attempts and ahead of a map are at least 1")
-
-        names = None if to is None else frozenset([to] if isinstance(to, str) else to)
-        want = Want(1, names, model, family, words(tags), priority)
+        check_map(items, attempts, ahead, timeout, turn)
+        want = Want(1, None if to is None else words(to), model, family, words(tags), priority)
         work = packed((fn, setup), "the function of map(), or its setup,")
         jobs = Jobs(ordered=ordered, attempts=attempts)
         scheduler = self._here

@@ -12,7 +12,7 @@ from distributed.scheduler import KilledWorker
 from distributed.utils import CancelledError as Forgotten
 
 from ..concurrency import to_the_end
-from ..errors import ConnectionLost, FarmError, InvalidArgument, NotOpen, PynqError
+from ..errors import ConnectionLost, FarmError, InvalidArgument, NotOpen
 from ..farm.flow import Flow
 from ..farm.host import Host
 from ..farm.jobs import Job, Jobs, MapResult
@@ -166,7 +166,7 @@ class ClusterMap(Generic[Item, Value]):
                 self._news()
                 await self._free_the_stuck()
                 self._check_left()
-        except PynqError as error:
+        except Exception as error:
             self.fail(error)
 
     async def _free_the_stuck(self) -> None:
@@ -219,7 +219,7 @@ class ClusterMap(Generic[Item, Value]):
                 pass
         except InvalidArgument as error:
             self._jobs.done(job, "", None, error)
-        except PynqError as error:
+        except Exception as error:
             self.fail(error)
         finally:
             self._errands.discard(errand)

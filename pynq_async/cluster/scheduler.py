@@ -31,7 +31,7 @@ class Scheduler:
         self, fn: Callable[..., Any], *args: Any, key: str, workers: Collection[str] | None, **how: Any
     ) -> Future:
         """Have Dask run a function on a worker that it chooses, among `workers` if there are any."""
-        if self._client.status != "running":
+        if not self._is_open:
             raise self.gone()
 
         return self._client.submit(
@@ -40,11 +40,11 @@ class Scheduler:
 
     async def cancel(self, future: Future) -> None:
         """Have Dask forget a task."""
-        await self._asked(self._client.cancel([future]))
+        await self._asked(lambda: self._client.cancel([future]))
 
     async def resources(self) -> dict[str, dict[str, float]]:
         """What each worker offers, by its address."""
-        found = await self._asked(self._client.scheduler.identity())
+        found = await self._asked(lambda: self._client.scheduler.identity())
         return {address: worker["resources"] for address, worker in found["workers"].items()}
 
     async def on_workers(
@@ -52,7 +52,7 @@ class Scheduler:
     ) -> dict[str, Any]:
         """Call an async function on all workers, or some; returns what those with boards returned."""
         chosen = None if workers is None else sorted(workers)
-        found = await self._asked(self._client.run(fn, *args, workers=chosen, on_error="ignore"))
+        found = await self._asked(lambda: self._client.run(fn, *args, workers=chosen, on_error="ignore"))
         return {worker: value for worker, value in found.items() if value is not None}
 
     def gone(self) -> ConnectionLost:
@@ -62,9 +62,17 @@ class Scheduler:
             "it is gone or does not answer, and so are the items that have no result yet; map those again",
         )
 
-    async def _asked(self, question: Any) -> Any:
+    @property
+    def _is_open(self) -> bool:
+        """A client that was given may be closed while it is used."""
+        return bool(self._client.status == "running")
+
+    async def _asked(self, question: Callable[[], Any]) -> Any:
         try:
             async with asyncio.timeout(self._timeout):
-                return await question
-        except OSError as error:  # TimeoutError is one
-            raise self.gone() from error
+                return await question()
+        except Exception as error:
+            if isinstance(error, OSError) or not self._is_open:  # TimeoutError is one
+                raise self.gone() from error
+
+            raise

@@ -217,7 +217,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
 
         The file is read and its description parsed once, and one copy of the payload serves all boards.
         """
-        self._chosen(to)
+        chosen = self._chosen(to)
         file = bitstream if isinstance(bitstream, Bitstream) else await load_bitstream(bitstream)
         design = await load_design(file) if file.description is not None else None
 
@@ -226,7 +226,7 @@ class BoardFarm(Lending, Mapping[str, RemoteDevice]):
                 file, design=design, partial=partial, clocks=clocks, verify=verify, progress=progress
             )
 
-        return await self.run(program, to=to, check=check)
+        return await self.run(program, to=None if to is None else [board.name for board in chosen], check=check)
 
     @property
     def _here(self) -> OpenFarm:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
+from ..concurrency import asked_to_end
 from .jobs import Jobs, MapResult
 
 Item = TypeVar("Item")
@@ -54,23 +55,29 @@ class Flow(Generic[Item, Value]):
     async def feed(self) -> None:
         """Pull the items; an error of theirs ends the results."""
         items = self._items
-        iterator = aiter(items) if isinstance(items, AsyncIterable) else iter(items)
+        iterator: Any = None
 
         try:
+            iterator = aiter(items) if isinstance(items, AsyncIterable) else iter(items)
+
             while True:
                 while self._full():
                     self._hungry.clear()
                     await self._hungry.wait()
 
                 if isinstance(items, AsyncIterable):
-                    item: Any = await anext(iterator)  # type: ignore[arg-type]
+                    self._jobs.add(await anext(iterator))
                 else:
-                    item = next(iterator)  # type: ignore[arg-type]
+                    self._jobs.add(next(iterator))
 
-                self._jobs.add(item)
                 self._added()
         except (StopIteration, StopAsyncIteration):
             pass
+        except asyncio.CancelledError as error:
+            if asked_to_end():
+                raise
+
+            self.fail(RuntimeError(f"the items were cancelled from inside ({error!r})"))
         except Exception as error:
             self.fail(error)
         finally:

@@ -36,8 +36,10 @@ class Health:
 
     def __post_init__(self) -> None:
         for name in ("interval", "timeout", "patience"):
-            if not getattr(self, name) > 0:
-                raise InvalidArgument(f"the farm's {name!r} must be more than 0 seconds")
+            seconds = getattr(self, name)
+
+            if not (isinstance(seconds, int | float) and seconds > 0):
+                raise InvalidArgument(f"the farm's {name!r} must be more than 0 seconds, not {seconds!r}")
 
 
 def board_failure(error: BaseException, board: str) -> BoardError | None:

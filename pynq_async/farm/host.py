@@ -58,7 +58,11 @@ class Host:
     async def _run(self, begun: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as self._group:
             begun.set()
-            await self._stop.wait()
 
-            for work in self._works:
-                work.cancel()
+            try:
+                await self._stop.wait()
+            finally:
+                self._stop.set()  # cancelled, as when its event loop ends: nothing can be started any more
+
+                for work in self._works:
+                    work.cancel()

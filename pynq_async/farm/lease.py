@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from ..board.device import RemoteDevice
+from ..concurrency import deadline
 from ..errors import LeaseTimeout, NotOpen
 from .leases import Want
 from .leasing import Grant, Leasing
@@ -37,10 +38,11 @@ class Lease(Generic[T_co]):
         if self._entered:
             raise NotOpen("the farm", "a lease is entered once; ask for another one")
 
+        end = None if self._timeout is None else deadline("the farm", self._timeout)
         self._entered = True
 
         try:
-            async with asyncio.timeout(self._timeout) as limit:
+            async with asyncio.timeout_at(end) as limit:
                 self._grant = await self._leasing().acquire(self._want, self._holder)
         except TimeoutError:
             if not limit.expired():

@@ -192,10 +192,13 @@ class Leases:
 
     def check(self, want: Want) -> None:
         """Raise `InvalidArgument` for what the boards of this farm can never meet."""
-        fitting = self.fitting(want)
+        if not isinstance(want.count, int) or want.count < 1:
+            raise InvalidArgument(f"a lease is of at least one board, not {want.count!r}")
 
-        if want.count < 1:
-            raise InvalidArgument(f"a lease is of at least one board, not {want.count}")
+        if not isinstance(want.priority, int):
+            raise InvalidArgument(f"a priority is a whole number, not {want.priority!r}")
+
+        fitting = self.fitting(want)
 
         if len(fitting) >= want.count:
             return

@@ -162,8 +162,10 @@ class Lending:
 
         Boards are taken as by `lease`, one by one. With `setup`, `fn` is given what `setup(board)` gives, such as
         `lambda board: Overlay.load(board, path)`: awaited, or entered where it can be, each time the map is given the
-        board. An item whose board fails (it cannot be reached, does not answer, restarted) is begun anew on another
-        one; one whose function raises is not. A board whose `setup` fails takes no part, and is in `results.failures`.
+        board. An item whose board fails (it cannot be reached, does not answer, restarted, or raises any other
+        `DeadlineExceeded` or `StaleHandle`, as a driver does whose hardware does not end) is begun anew on another one;
+        one whose function raises something else is not. A board whose `setup` fails takes no part, and is in
+        `results.failures`.
 
         Items are pulled as boards become free, and no more than `ahead` a board are under way or wait for you to take
         their results. So an iterator that blocks holds up the whole program: make it an asynchronous one.
@@ -188,15 +190,9 @@ class Lending:
         Raises on entering `InvalidArgument` when no board would ever do; while results are taken, what `items` raised,
         `FarmError` when no board is left, and `NotOpen` when the farm is closed.
         """
-        if not isinstance(items, Iterable | AsyncIterable):
-            raise InvalidArgument(f"map() needs items to go through, not {type(items).__name__}")
-
-        if attempts < 1 or ahead < 1:
-            raise InvalidArgument("attempts and ahead of a map are at least 1")
-
+        check_map(items, attempts, ahead, timeout, turn)
         farm = self._here
-        names = None if to is None else frozenset([to] if isinstance(to, str) else to)
-        want = Want(1, names, model, family, words(tags), priority)
+        want = Want(1, None if to is None else words(to), model, family, words(tags), priority)
         plan = Plan(fn, setup, timeout, ahead, turn, farm.health.patience, holder)
         return FarmMap(farm, plan, Jobs(ordered=ordered, attempts=attempts), want, items)
 
@@ -226,4 +222,21 @@ def parts(farm: Lending) -> OpenFarm:
 
 def words(tags: str | Iterable[str]) -> frozenset[str]:
     """One word or several."""
-    return frozenset([tags] if isinstance(tags, str) else tags)
+    try:
+        return frozenset([tags] if isinstance(tags, str) else tags)
+    except TypeError:
+        raise InvalidArgument(f"names and tags are a word or several, not {tags!r}") from None
+
+
+def check_map(items: object, attempts: int, ahead: int, timeout: float | None, turn: float) -> None:
+    """Raise `InvalidArgument` for options of a map that cannot be right."""
+    if not isinstance(items, Iterable | AsyncIterable):
+        raise InvalidArgument(f"map() needs items to go through, not {type(items).__name__}")
+
+    for name, count in (("attempts", attempts), ("ahead", ahead)):
+        if not isinstance(count, int) or count < 1:
+            raise InvalidArgument(f"{name} of a map is a whole number of at least 1, not {count!r}")
+
+    for name, seconds in (("timeout", timeout), ("turn", turn)):
+        if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+            raise InvalidArgument(f"{name} of a map is a number of seconds, not {seconds!r}")

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 
 from ..board.device import RemoteDevice
-from ..concurrency import to_the_end
+from ..concurrency import asked_to_end, to_the_end
 from ..errors import BoardError, FarmError, NotOpen
 from .flow import Flow
 from .health import board_failure
@@ -197,17 +197,23 @@ class FarmMap(Generic[Item, Value]):
                         break
 
                     job = await self._next(name)
-        except asyncio.CancelledError:
-            self._again(job, name, self._lost.get(name))
-            raise
+        except asyncio.CancelledError as error:
+            if asked_to_end():
+                self._again(job, name, self._lost.get(name))
+                raise
+
+            self._setup_failed(job, name, RuntimeError(f"setup was cancelled from inside ({error!r})"))
         except Exception as error:
             if (failure := board_failure(error, name)) is not None:
                 self._again(job, name, failure)
                 self._ground.suspect(failure)
             else:
-                self._again(job, name, None)
-                self.failures[name] = error
-                self._check_left()
+                self._setup_failed(job, name, error)
+
+    def _setup_failed(self, job: Job | None, name: str, error: Exception) -> None:
+        self._again(job, name, None)
+        self.failures[name] = error
+        self._check_left()
 
     async def _do(self, job: Job, argument: Any, name: str) -> bool:
         """Call the function; whether the board has served."""
@@ -227,9 +233,7 @@ class FarmMap(Generic[Item, Value]):
 
                 value = await answer
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-
-            if task is None or task.cancelling():
+            if asked_to_end():
                 raise
 
             problem = RuntimeError(f"the function was cancelled from inside ({error!r})")

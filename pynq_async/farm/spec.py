@@ -36,6 +36,10 @@ def _each(boards: Boards) -> Iterable[BoardSpec]:
         return [BoardSpec(name, _address(address)) for name, address in boards.items()]
 
     several = [boards] if isinstance(boards, str | Address | BoardSpec) else boards
+
+    if not isinstance(several, Iterable):
+        raise _wrong(boards)
+
     return [board if isinstance(board, BoardSpec) else _unnamed(_address(board)) for board in several]
 
 
@@ -44,4 +48,14 @@ def _unnamed(address: Address) -> BoardSpec:
 
 
 def _address(address: str | Address) -> Address:
-    return Address.parse(address) if isinstance(address, str) else address
+    if isinstance(address, Address):
+        return address
+
+    if not isinstance(address, str):
+        raise _wrong(address)
+
+    return Address.parse(address)
+
+
+def _wrong(given: object) -> InvalidArgument:
+    return InvalidArgument(f"a farm is made of addresses or BoardSpecs, not {given!r}")

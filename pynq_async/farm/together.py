@@ -7,6 +7,7 @@ from typing import TypeVar
 import anyio
 
 from ..board.device import RemoteDevice
+from ..concurrency import asked_to_end
 from .results import Results
 
 T = TypeVar("T")
@@ -33,9 +34,7 @@ async def together(
         except Exception as error:
             failures[board.name] = error
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-
-            if task is None or task.cancelling():
+            if asked_to_end():
                 raise
 
             failures[board.name] = RuntimeError(f"the function was cancelled from inside ({error!r})")

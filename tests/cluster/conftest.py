@@ -1,4 +1,4 @@
-"""A cluster for all tests of a module: a scheduler, and two workers with two boards each."""
+"""A cluster for all tests here: a scheduler, and two workers with two boards each."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # where Dask is not installed, each module of tests is skippe
     from pynq_async.cluster import ClusterFarm
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dask_scheduler() -> Iterator[Child]:
     """A scheduler."""
     with children(scheduler()) as (child,):
         yield child
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_workers(dask_scheduler: Child) -> Iterator[list[Child]]:
     """One worker with the boards a and b, one with c and d; b and d have cameras, d is a ZCU104."""
     at = dask_scheduler.address
@@ -46,7 +46,7 @@ async def farm(dask_scheduler: Child, two_workers: list[Child]) -> AsyncIterator
     assert_no_tasks_left()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bare_scheduler() -> Iterator[Child]:
     """Another scheduler, to which a test starts workers of its own."""
     with children(scheduler()) as (child,):

@@ -1,20 +1,46 @@
 """Scheduler, workers and simulated boards, each in a process of its own that ends with its input, so with us."""
 
+import atexit
 import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _START = 50.0
 _GRACE = 10.0
+
+
+@cache
+def _nursery() -> str:
+    """Where processes are forked, from the first use until this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="pynq_async.")
+    path = os.path.join(folder.name, "nursery")
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.cluster.nursery", path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"},
+    )
+    assert process.stdout is not None
+
+    def end() -> None:
+        process.communicate()
+        folder.cleanup()
+
+    atexit.register(end)
+    assert process.stdout.readline() == b"ready\n"
+    return path
 
 
 class Child:
@@ -25,55 +51,40 @@ class Child:
     """
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            cwd=ROOT,
-            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"},
-        )
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.settimeout(_START)
+        self._connection.connect(_nursery())
+        self._connection.sendall(json.dumps(arguments).encode() + b"\n")
+        self._said = self._connection.makefile()
+        self._pid = int(self._said.readline())
         self.ready: dict[str, Any] = {}
 
     def wait_until_ready(self) -> None:
-        assert self._process.stdout is not None
-
-        with ThreadPoolExecutor(1) as reader:
-            line = reader.submit(self._process.stdout.readline)
-
-            try:
-                self.ready = json.loads(line.result(_START))
-            except BaseException:
-                self._process.kill()  # ends the line
-                raise
+        self.ready = json.loads(self._said.readline())
 
     @property
     def address(self) -> str:
         return str(self.ready["address"])
 
     def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
+        os.kill(self._pid, number)
 
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(_GRACE)
+    def end_input(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+            self.signal(signal.SIGCONT)
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        with self._connection, self._said:
+            self._connection.settimeout(_GRACE)
 
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-        try:
-            self.signal(signal.SIGCONT)
-            self._process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
-        finally:
-            self._process.stdout.close()
+            try:
+                self._said.read()  # until it has ended
+            except ConnectionError:
+                pass
+            except TimeoutError:
+                self.signal(signal.SIGKILL)
+                raise
 
 
 @contextmanager
@@ -92,6 +103,7 @@ def children(*commands: list[str]) -> Iterator[list[Child]]:
         with contextlib.ExitStack() as stack:
             for child in started:
                 stack.callback(child.close)
+                child.end_input()
 
 
 def boards(*options: str) -> list[list[str]]:

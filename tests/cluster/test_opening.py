@@ -16,7 +16,7 @@ import distributed
 from pynq_async import BoardFarm, RemoteDevice
 from pynq_async.cluster import ClusterFarm, WorkerBoards
 from pynq_async.cluster.preload import boards_of
-from pynq_async.errors import ConnectError, InvalidArgument, NotOpen
+from pynq_async.errors import ConnectError, ConnectionLost, InvalidArgument, NotOpen
 from pynq_async.sim import SimBoard, serve
 
 from ..boards import assert_clean, assert_no_tasks_left, begun
@@ -80,6 +80,26 @@ async def test_a_client_that_is_given_stays_open(dask_scheduler: Child, two_work
                 pass
 
         assert client.status == "running"
+
+
+async def test_closing_a_client_that_was_given_ends_the_maps_with_an_error(
+    dask_scheduler: Child, two_workers: list[Child]
+) -> None:
+    client = await distributed.Client(dask_scheduler.address, asynchronous=True, set_as_default=False)
+
+    async with ClusterFarm(client) as farm:
+        async with farm.map(name, iter(int, 1)) as results:
+            await anext(results)
+            await client.close()
+
+            with pytest.raises(ConnectionLost, match="the Dask scheduler at .* is gone"):
+                while True:
+                    await anext(results)
+
+        with pytest.raises(ConnectionLost):
+            await farm.statistics()
+
+    assert_no_tasks_left()
 
 
 async def test_maps_of_a_farm_that_is_closed_end(dask_scheduler: Child, two_workers: list[Child]) -> None:

@@ -1,4 +1,4 @@
-"""Farms that soon notice what happens to their boards, for the tests of map."""
+"""Farms for the tests of map."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,18 @@ from pynq_async.sim import SimBoard
 
 from .farms import simulated_farm
 
-QUICK = Timeouts(connect=0.3, call=0.5, grace=0.02)
-SOON = Health(interval=0.05, timeout=0.2, patience=0.3)
+# Asked often, so that a board that was suspected is soon trusted again, and not set aside because this machine is busy.
+CALM = Health(interval=0.05, timeout=10, patience=30)
+
+# For boards that freeze: it is soon noticed.
+SOON = Health(interval=0.05, timeout=0.4, patience=30)
 
 
 @asynccontextmanager
-async def farm_of(*sims: SimBoard) -> AsyncIterator[BoardFarm]:
-    async with simulated_farm(*sims) as boards, BoardFarm(boards, health=SOON, timeouts=QUICK) as farm:
+async def farm_of(*sims: SimBoard, health: Health = CALM, call: float = 30) -> AsyncIterator[BoardFarm]:
+    timeouts = Timeouts(call=call, grace=0.02)
+
+    async with simulated_farm(*sims) as boards, BoardFarm(boards, health=health, timeouts=timeouts) as farm:
         yield farm
 
 

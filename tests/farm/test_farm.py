@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -108,12 +109,23 @@ async def test_a_farm_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
             assert list(farm) == list(boards.values())
 
 
+async def test_boards_to_download_to_may_come_from_a_generator(bitfile: Path) -> None:
+    async with simulated_farm(SimBoard(), SimBoard(seed=1)) as boards, BoardFarm(boards) as farm:
+        assert list(await farm.download(bitfile, to=(name for name in "ab"))) == ["a", "b"]
+
+
 async def test_misuse_of_a_farm_says_what_is_wrong(bitfile: Path) -> None:
     with pytest.raises(InvalidArgument, match="two boards called"):
         BoardFarm(["10.0.0.1", "10.0.0.1:7967"])
 
     with pytest.raises(InvalidArgument, match="at least one"):
         BoardFarm([])
+
+    wrong: list[Any] = [5, None, [5], {"a": None}, [[]]]
+
+    for boards_of_no_kind in wrong:
+        with pytest.raises(InvalidArgument, match="addresses or BoardSpecs, not"):
+            BoardFarm(boards_of_no_kind)
 
     async with simulated_farm(SimBoard()) as boards, BoardFarm(boards) as farm:
         with pytest.raises(InvalidArgument, match="no board 'z'; it has a"):

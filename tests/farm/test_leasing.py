@@ -12,7 +12,7 @@ from pynq_async.sim import SimBoard
 from ..boards import begun
 from .farms import several, simulated_farm
 
-QUICK = Timeouts(connect=0.3, call=0.5)
+QUICK = Timeouts(call=0.5)
 
 
 async def test_a_lease_gives_the_board_itself_and_nobody_else_has_it_meanwhile() -> None:
@@ -78,7 +78,7 @@ async def test_those_who_wait_are_served_by_priority_and_then_in_order() -> None
 
 
 async def _waiting(farm: BoardFarm, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while farm.statistics().waiting != count:
             await asyncio.sleep(0)
 
@@ -193,7 +193,7 @@ async def test_a_lease_is_entered_once() -> None:
 
 async def test_a_board_that_dies_in_a_lease_is_lent_again_when_it_answers() -> None:
     sim = SimBoard()
-    health = Health(interval=0.05, timeout=0.2)
+    health = Health(interval=0.05, timeout=0.4)
 
     async with simulated_farm(sim) as boards, BoardFarm(boards, health=health, timeouts=QUICK) as farm:
         async with farm.lease() as board, farm.events() as events:
@@ -209,7 +209,7 @@ async def test_a_board_that_dies_in_a_lease_is_lent_again_when_it_answers() -> N
 
         await sim.thaw()
 
-        async with farm.lease(timeout=5) as again:
+        async with farm.lease(timeout=30) as again:
             assert again is board and not farm.absent
 
 

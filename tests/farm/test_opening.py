@@ -9,19 +9,21 @@ from pynq_async.sim import SimBoard
 
 from .farms import DEAD, several, simulated_farm
 
-QUICK = Timeouts(connect=0.8)
+NOBODY = BoardSpec("x", Address.parse(DEAD), timeouts=Timeouts(connect=0.3))
 
 
 @pytest.mark.parametrize("require", ["any", 1, 2, 0])
 async def test_a_farm_opens_what_answers_and_reports_what_does_not(require: Require) -> None:
-    async with simulated_farm(*several(2)) as boards, _farm(boards | {"x": DEAD}, require) as farm:
+    async with simulated_farm(*several(2)) as boards, _farm(boards, require) as farm:
         assert list(farm) == ["a", "b"]
         assert list(farm.absent) == ["x"] and isinstance(farm.absent["x"], ConnectError)
         assert list(await farm.run(_name)) == ["a", "b"]
 
 
 def _farm(boards: dict[str, str], require: Require) -> BoardFarm:
-    return BoardFarm(boards, require=require, timeouts=QUICK)
+    """Those boards and one that is not there."""
+    there = [BoardSpec(name, Address.parse(address)) for name, address in boards.items()]
+    return BoardFarm([*there, NOBODY], require=require)
 
 
 async def _name(board: object) -> str:
@@ -31,7 +33,7 @@ async def _name(board: object) -> str:
 @pytest.mark.parametrize("require", ["all", 2])
 async def test_too_few_boards_are_an_error_and_nothing_stays_open(require: Require) -> None:
     async with simulated_farm(SimBoard()) as boards:
-        farm = BoardFarm(boards | {"x": DEAD}, require=require, timeouts=QUICK)
+        farm = _farm(boards, require)
 
         with pytest.raises(FarmError, match="1 of 2 boards failed:\n  x: no connection"):
             await farm
