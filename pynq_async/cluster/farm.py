@@ -2,20 +2,17 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, TypeVar, overload
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from distributed import Client
 
-from ..board.device import RemoteDevice
 from ..concurrency import to_the_end
 from ..errors import ConnectError, InvalidArgument, NotOpen
 from ..farm import FarmStatistics
 from ..farm.host import Host
-from ..farm.jobs import Jobs
-from ..farm.leases import Want
-from ..farm.lending import check_map, words
+from ..farm.maps import Maps, Plan
 from .mapping import ClusterMap
 from .parcels import Ticket, packed
 from .scheduler import Scheduler
@@ -26,7 +23,7 @@ Item = TypeVar("Item")
 Tool = TypeVar("Tool")
 
 
-class ClusterFarm:
+class ClusterFarm(Maps):
     """The boards beside the workers of a Dask cluster, to spread work over.
 
         async with ClusterFarm("tcp://scheduler:8786") as farm:
@@ -36,6 +33,11 @@ class ClusterFarm:
 
     Dask decides where an item runs, and runs it again elsewhere when its worker is lost; the worker's own farm lends
     the board. So a function may be begun twice, but each item has one result.
+
+    `map` is that of `BoardFarm`. What it is given, and what the function returns, is pickled (by cloudpickle): large
+    things are best kept in files that the workers can read, and an item that cannot be sent, or whose result cannot,
+    has an `InvalidArgument` as its error. `setup` is run again on a board whose worker had no items for a while. The
+    results raise `ConnectionLost` when the scheduler is gone.
 
     Args:
         scheduler: where Dask's scheduler is, or an asynchronous `distributed.Client`, which stays open.
@@ -87,85 +89,15 @@ class ClusterFarm:
         """End all maps and leave the cluster; a second time does nothing."""
         await to_the_end(self._close())
 
-    @overload
-    def map(
-        self,
-        fn: Callable[[RemoteDevice, Item], Awaitable[T]],
-        items: Iterable[Item] | AsyncIterable[Item],
-        *,
-        setup: None = None,
-        ordered: bool = False,
-        attempts: int = 3,
-        timeout: float | None = None,
-        to: Iterable[str] | None = None,
-        model: str | None = None,
-        family: str | None = None,
-        tags: str | Iterable[str] = (),
-        priority: int = 0,
-        ahead: int = 4,
-        turn: float = 1.0,
-        holder: str = "map",
-    ) -> ClusterMap[Item, T]: ...
-
-    @overload
-    def map(
-        self,
-        fn: Callable[[Tool, Item], Awaitable[T]],
-        items: Iterable[Item] | AsyncIterable[Item],
-        *,
-        setup: Callable[[RemoteDevice], Awaitable[Tool] | AbstractAsyncContextManager[Tool]],
-        ordered: bool = False,
-        attempts: int = 3,
-        timeout: float | None = None,
-        to: Iterable[str] | None = None,
-        model: str | None = None,
-        family: str | None = None,
-        tags: str | Iterable[str] = (),
-        priority: int = 0,
-        ahead: int = 4,
-        turn: float = 1.0,
-        holder: str = "map",
-    ) -> ClusterMap[Item, T]: ...
-
-    def map(
-        self,
-        fn: Callable[[Any, Item], Awaitable[T]],
-        items: Iterable[Item] | AsyncIterable[Item],
-        *,
-        setup: Callable[[RemoteDevice], Any] | None = None,
-        ordered: bool = False,
-        attempts: int = 3,
-        timeout: float | None = None,
-        to: Iterable[str] | None = None,
-        model: str | None = None,
-        family: str | None = None,
-        tags: str | Iterable[str] = (),
-        priority: int = 0,
-        ahead: int = 4,
-        turn: float = 1.0,
-        holder: str = "map",
-    ) -> ClusterMap[Item, T]:
-        """Call `fn(board, item)` for every item, each on whichever board of the cluster is free; as `BoardFarm.map`.
-
-        `fn`, `setup`, the items and what `fn` returns are pickled (by cloudpickle); what large things they need is best
-        kept in files that the workers can read. An item that cannot be sent, or whose result cannot, has an
-        `InvalidArgument` as its error. `setup` is run again on a board whose worker had no items for a while.
-
-        Raises on entering `InvalidArgument` when no board of the cluster would ever do, or `fn` cannot be sent; while
-        results are taken, what `items` raised, `FarmError` when no board is left, `ConnectionLost` when the scheduler
-        is, and `NotOpen` when the farm is closed.
-        """
-        check_map(items, attempts, ahead, timeout, turn)
-        want = Want(1, None if to is None else words(to), model, family, words(tags), priority)
-        work = packed((fn, setup), "the function of map(), or its setup,")
-        jobs = Jobs(ordered=ordered, attempts=attempts)
-        scheduler = self._here
-        ticket = Ticket(scheduler.new_name(), work, want, timeout, attempts, turn, holder)
-        return ClusterMap(scheduler, self._host, self._maps, ticket, jobs, items, ahead, self._patience)
-
     async def statistics(self) -> Mapping[str, FarmStatistics]:
         """What the farm of each worker has done since it was opened, by the worker's address."""
         return await self._here.on_workers(statistics)
+
+    def _spread(self, plan: Plan) -> ClusterMap[Any, Any]:
+        scheduler = self._here
+        work = packed((plan.fn, plan.setup), "the function of map(), or its setup,")
+        ticket = Ticket(scheduler.new_name(), work, plan.want, plan.timeout, plan.attempts, plan.turn, plan.holder)
+        return ClusterMap(scheduler, self._host, self._maps, ticket, plan, self._patience)
 
     @property
     def _here(self) -> Scheduler:

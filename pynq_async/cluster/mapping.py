@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Self, TypeVar
 
 from distributed import Future
 from distributed.scheduler import KilledWorker
@@ -17,6 +17,7 @@ from ..farm.flow import Flow
 from ..farm.host import Host
 from ..farm.jobs import Job, Jobs, MapResult
 from ..farm.leases import Want
+from ..farm.maps import FarmMap, Plan
 from .parcels import Answer, Offer, Ticket, packed, resource_of, unpacked_outcome
 from .scheduler import Scheduler
 from .tasks import end_map, offer, run_item
@@ -45,12 +46,8 @@ class _Errand:
     moved: bool = False
 
 
-class ClusterMap(Generic[Item, Value]):
-    """The results of `ClusterFarm.map`, while its block runs.
-
-    Attributes:
-        failures: the boards whose `setup` failed, by name; they take no part.
-    """
+class ClusterMap(FarmMap[Item, Value]):
+    """A map over the boards of all workers, which fails after `patience` seconds without any."""
 
     def __init__(
         self,
@@ -58,9 +55,7 @@ class ClusterMap(Generic[Item, Value]):
         host: Host,
         maps: "set[ClusterMap[Any, Any]]",
         ticket: Ticket,
-        jobs: Jobs,
-        items: Iterable[Item] | AsyncIterable[Item],
-        ahead: int,
+        plan: Plan,
         patience: float,
     ) -> None:
         self.failures: dict[str, Exception] = {}
@@ -68,8 +63,8 @@ class ClusterMap(Generic[Item, Value]):
         self._host = host
         self._maps = maps
         self._ticket = ticket
-        self._jobs = jobs
-        self._flow = Flow[Item, Value](jobs, items, ahead, lambda: self._width, self._added)
+        self._jobs = jobs = Jobs(ordered=plan.ordered, attempts=plan.attempts)
+        self._flow = Flow[Item, Value](jobs, plan.items, plan.ahead, lambda: self._width, self._added)
         self._patience = patience
         self._resource = resource_of(ticket.want)
         self._supply: dict[str, int] = {}  # the boards of each worker that answer
@@ -82,7 +77,7 @@ class ClusterMap(Generic[Item, Value]):
         self._idle_since: float | None = None
         self._state = "new"
 
-    async def __aenter__(self) -> "ClusterMap[Item, Value]":
+    async def __aenter__(self) -> Self:
         if self._state != "new":
             raise NotOpen("the farm", "a map is entered once; ask for another one")
 
@@ -96,9 +91,6 @@ class ClusterMap(Generic[Item, Value]):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.end()
-
-    def __aiter__(self) -> "ClusterMap[Item, Value]":
-        return self
 
     async def __anext__(self) -> MapResult[Item, Value]:
         if self._state != "open":

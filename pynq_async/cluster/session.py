@@ -7,8 +7,9 @@ from typing import Any
 
 import anyio
 
-from ..farm.jobs import Guest, Jobs, MapResult
-from ..farm.mapping import FarmMap, Ground, Plan
+from ..farm.jobs import Guest, MapResult
+from ..farm.mapping import Ground, LocalMap
+from ..farm.maps import Plan
 from .parcels import Ticket, unpacked
 
 
@@ -42,9 +43,19 @@ class Session:
         self._come: asyncio.Queue[Visit] = asyncio.Queue()
         self._here: set[Visit] = set()
         # Without patience: when no board is left here, there may be some elsewhere.
-        plan = Plan(self._call, setup, ticket.timeout, 4, ticket.turn, 0, ticket.holder)
-        jobs = Jobs(ordered=False, attempts=ticket.attempts)
-        self.results: FarmMap[Visit, Any] = FarmMap(ground, plan, jobs, ticket.want, self._visits())
+        plan = Plan(
+            self._call,
+            setup,
+            self._visits(),
+            ticket.want,
+            ordered=False,
+            attempts=ticket.attempts,
+            timeout=ticket.timeout,
+            ahead=4,
+            turn=ticket.turn,
+            holder=ticket.holder,
+        )
+        self.results: LocalMap[Visit, Any] = LocalMap(ground, plan, patience=0)
 
     async def serve(self, visit: Visit) -> MapResult[Any, Any]:
         """Have an item done; raises what ended the session."""

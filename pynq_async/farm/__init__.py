@@ -18,7 +18,7 @@ from .health import Health
 from .inventory import INVENTORY_SCHEMA, load_inventory
 from .jobs import MapResult
 from .lease import Lease
-from .mapping import FarmMap
+from .maps import FarmMap
 from .results import Results
 from .statistics import BoardStatistics, FarmStatistics
 

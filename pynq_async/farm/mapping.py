@@ -6,10 +6,9 @@ user only takes results. What is decided is decided by `Jobs` and `Leases`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import anyio
 
@@ -22,6 +21,7 @@ from .host import Host
 from .jobs import Job, Jobs, MapResult
 from .leases import Want
 from .leasing import Leasing
+from .maps import FarmMap, Plan
 from .statistics import Tally
 
 Item = TypeVar("Item")
@@ -34,52 +34,34 @@ class Ground(Protocol):
     host: Host
     leasing: Leasing
     tally: Tally
-    maps: "set[FarmMap[Any, Any]]"
+    maps: "set[LocalMap[Any, Any]]"
     absent: dict[str, BoardError]
 
     def suspect(self, error: BoardError) -> None:
         """A board has failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The options of a map; see `BoardFarm.map`."""
+class LocalMap(FarmMap[Item, Value]):
+    """A map over the boards of this process, which fails after `patience` seconds without any."""
 
-    fn: Callable[[Any, Any], Awaitable[Any]]
-    setup: Callable[[RemoteDevice], Any] | None
-    timeout: float | None
-    ahead: int
-    turn: float
-    patience: float
-    holder: str
-
-
-class FarmMap(Generic[Item, Value]):
-    """The results of `farm.map`, while its block runs; see `BoardFarm.map`.
-
-    Attributes:
-        failures: the boards whose `setup` failed, by name; they take no part.
-    """
-
-    def __init__(
-        self, ground: Ground, plan: Plan, jobs: Jobs, want: Want, items: Iterable[Item] | AsyncIterable[Item]
-    ) -> None:
+    def __init__(self, ground: Ground, plan: Plan, patience: float) -> None:
         self.failures: dict[str, Exception] = {}
         self._ground = ground
         self._plan = plan
-        self._jobs = jobs
-        self._want = want
+        self._patience = patience
+        self._jobs = jobs = Jobs(ordered=plan.ordered, attempts=plan.attempts)
+        self._want = plan.want
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._feeder: asyncio.Task[None] | None = None
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._current: dict[str, Job] = {}  # what each board works on
         self._lost: dict[str, BoardError] = {}
         self._idle: dict[asyncio.Future[None], None] = {}  # in the order they came
-        self._flow = Flow[Item, Value](jobs, items, plan.ahead, lambda: len(self._workers), self._added)
+        self._flow = Flow[Item, Value](jobs, plan.items, plan.ahead, lambda: len(self._workers), self._added)
         self._giving_up: asyncio.TimerHandle | None = None
         self._state = "new"
 
-    async def __aenter__(self) -> "FarmMap[Item, Value]":
+    async def __aenter__(self) -> Self:
         if self._state != "new":
             raise NotOpen("the farm", "a map is entered once; ask for another one")
 
@@ -109,9 +91,6 @@ class FarmMap(Generic[Item, Value]):
 
         # What a lost board was doing can take long to give up; the farm waits for that when it is closed.
         await to_the_end(_end([task for name, task in tasks.items() if name not in self._lost]))
-
-    def __aiter__(self) -> "FarmMap[Item, Value]":
-        return self
 
     async def __anext__(self) -> MapResult[Item, Value]:
         if self._state != "open":
@@ -336,7 +315,7 @@ class FarmMap(Generic[Item, Value]):
         if self._workers and len(self.failures) == len(self._workers):
             self._give_up()
         else:
-            self._giving_up = asyncio.get_running_loop().call_later(self._plan.patience, self._give_up)
+            self._giving_up = asyncio.get_running_loop().call_later(self._patience, self._give_up)
 
     def _give_up(self) -> None:
         fitting = self._ground.leasing.leases.fitting(self._want)

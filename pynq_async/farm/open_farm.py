@@ -15,7 +15,7 @@ from .leasing import Leasing
 from .statistics import FarmStatistics, Tally
 
 if TYPE_CHECKING:
-    from .mapping import FarmMap
+    from .mapping import LocalMap
 
 
 class OpenFarm:
@@ -48,7 +48,7 @@ class OpenFarm:
         self.tally = Tally(time.time())
         self.publisher = Publisher(self.tally.event)
         self.leasing = Leasing(boards, self.publisher, self.host, locks, self.suspect)
-        self.maps: set[FarmMap[Any, Any]] = set()
+        self.maps: set[LocalMap[Any, Any]] = set()
         self._specs = specs
         self._devices = devices
         self._watches = {name: Watch(board, health, self, opened=name not in absent) for name, board in devices.items()}

@@ -108,7 +108,7 @@ async def test_a_worker_that_comes_late_takes_part(farm: ClusterFarm, dask_sched
                     if result.value == "v":
                         break
 
-            await results.end()
+            await results.__aexit__()
 
         await until(farm, v=None)
 

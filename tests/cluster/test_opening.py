@@ -195,7 +195,7 @@ async def test_dask_worker_takes_boards_by_preload(kind: str, bare_scheduler: Ch
                         assert "Traceback" not in log.read_text()
                         process.terminate()
                         await process.wait()
-                        await results.end()
+                        await results.__aexit__()
             finally:
                 if process.returncode is None:
                     process.kill()
