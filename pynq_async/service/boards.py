@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..farm import BoardStatistics
-from .problems import Refusal
+from .known import check_known
 from .service import FarmService
 
 State = Literal["free", "leased", "absent", "elsewhere"]
@@ -58,12 +58,8 @@ class Board(BaseModel):
 
 def board(service: FarmService, name: str) -> Board:
     """A board by name; raises `Refusal` for an unknown one."""
-    figures = service.farm.statistics().boards
-
-    if name not in figures:
-        raise Refusal(404, "no-such-board", f"the farm has no board {name!r}; it has {', '.join(figures)}")
-
-    return _shown(service, figures[name])
+    check_known(service.farm, name)
+    return _shown(service, service.farm.statistics().boards[name])
 
 
 def boards(service: FarmService) -> list[Board]:

@@ -12,6 +12,7 @@ from ..board.device import RemoteDevice
 from ..errors import NotOpen, PynqError
 from ..farm import BoardFarm
 from ..farm.host import Host
+from .known import check_known
 from .options import ServiceOptions
 from .problems import Refusal
 from .tokens import Token
@@ -147,9 +148,7 @@ class ServiceLeases:
 
     def of_board(self, board: str, caller: Token) -> ServiceLease:
         """The caller's lease of a board."""
-        if board not in self._farm:
-            raise Refusal(404, "no-such-board", f"the farm has no board {board!r}; it has {', '.join(self._farm)}")
-
+        check_known(self._farm, board)
         lease = self.holding(board)
 
         if lease is None or lease.ended:

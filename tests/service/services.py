@@ -14,7 +14,7 @@ from pynq_async.service import ServiceOptions, Token, Tokens, create_service, se
 from pynq_async.service.service import FarmService
 from pynq_async.sim import SimBoard
 
-from ..farm.farms import simulated_farm
+from ..farm.farms import DEAD, simulated_farm
 
 _SECRETS = {
     "alice": ("use", None),
@@ -53,18 +53,21 @@ async def running(
     served: bool = False,
     options: ServiceOptions | None = None,
     farm: dict[str, Any] | None = None,
+    absent: tuple[str, ...] = (),
     **more: Any,
 ) -> AsyncIterator[Running]:
     """Run a service over boards called a, b, ...; `farm` are options of the farm, `more` of `create_service`.
 
     With `served`, it is asked through a port of this machine, as streams and clients that vanish need; else directly.
+    At the addresses of boards called as in `absent` nobody answers.
     """
     sims = sims or (SimBoard(),)
     made = {name: Token.make(name, scope, expires) for name, (scope, expires) in _SECRETS.items()}  # type: ignore[arg-type]
 
     async with simulated_farm(*sims) as addresses, AsyncExitStack() as stack:
         tokens = Tokens(token for _, token in made.values())
-        app = create_service(BoardFarm(addresses, **(farm or {})), tokens, options, **more)
+        boards = addresses | dict.fromkeys(absent, DEAD)
+        app = create_service(BoardFarm(boards, **(farm or {})), tokens, options, **more)
 
         if served:
             url = await stack.enter_async_context(serving(app, port=0))

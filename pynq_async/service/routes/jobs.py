@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from ..access import Reader, Service, User
 from ..jobs import Job as RegisteredJob
 from ..json_route import LARGEST, JsonRoute
+from ..known import check_known
 from ..npy import BYTES, NPY, RAW
 from ..payloads import JSON
 from ..problems import RESPONSES, Refusal
@@ -125,7 +126,9 @@ async def run_job(
                 wanted = _request(b"", arguments, board)
 
             checked = found.validated(wanted.arguments)
-            _check_board(service, wanted.board)
+
+            if wanted.board is not None:
+                check_known(service.farm, wanted.board)
 
             if kind != JSON and size and found.payload is None:
                 raise Refusal(415, "unsupported-media-type", f"the job {job} takes {JSON}")
@@ -169,12 +172,6 @@ def _request(body: bytes, arguments: str | None, board: str | None) -> RunReques
         raise Refusal(422, "invalid-request", wrong) from None
     except ValueError as error:
         raise Refusal(422, "invalid-request", f"arguments: {error}") from None
-
-
-def _check_board(service: FarmService, board: str | None) -> None:
-    if board is not None and board not in service.farm and board not in service.farm.absent:
-        names = ", ".join(service.farm)
-        raise Refusal(404, "no-such-board", f"the farm has no board {board!r}; it has {names}")
 
 
 def _described(job: RegisteredJob) -> Job:

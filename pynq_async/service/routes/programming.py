@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from ...concurrency import in_a_thread
 from ..access import Reader, Service, User
-from ..boards import board as shown_board
 from ..design_view import Design, as_json
 from ..designs import Order
 from ..json_route import JsonRoute
+from ..known import check_known
 from ..problems import RESPONSES
 
 router = APIRouter(prefix="/api/boards/{board}", tags=["boards"], route_class=JsonRoute, responses=RESPONSES)
@@ -87,6 +87,6 @@ async def program(board: str, wanted: ProgramRequest, service: Service, caller: 
 @router.get("/design", response_model=Design)
 async def get_design(board: str, service: Service, caller: Reader) -> Response:
     """What the service has programmed a board with, the IP of its regions included."""
-    shown_board(service, board)
+    check_known(service.farm, board)
     design = service.designs.now(board)
     return Response(await in_a_thread(lambda: as_json(design)), media_type="application/json")
