@@ -83,7 +83,15 @@ class Designs:
     async def program(self, lease: ServiceLease, board: str, order: Order) -> Programmed:
         """Carry out an order, and to its end even if nobody waits for it any more; the lease lasts as long."""
         done: asyncio.Future[Programmed] = asyncio.get_running_loop().create_future()
-        self._host.start(self._carry_out(lease, board, order, done), f"programming {board}")
+        task = self._host.start(self._carry_out(lease, board, order, done), f"programming {board}")
+
+        def over(_: object) -> None:  # called also for a task that was cancelled before it began
+            if not done.done():
+                done.set_exception(
+                    NotOpen(board, "the service stopped meanwhile; the board has the old design or the new one")
+                )
+
+        task.add_done_callback(over)
         return await done
 
     async def _carry_out(
@@ -92,13 +100,6 @@ class Designs:
         try:
             async with lease.use(board) as device, order.bitstream.content() as content:
                 programmed = await self._load(device, order, content)
-        except asyncio.CancelledError:
-            if not done.done():
-                done.set_exception(
-                    NotOpen(board, "the service stopped meanwhile; the board has the old design or the new one")
-                )
-
-            raise
         except Exception as error:
             if not done.done():
                 done.set_exception(error)

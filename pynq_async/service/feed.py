@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
-from .problems import Refusal
+from .problems import Refusal, stopping
 
 _QUEUE = 1024
 _KEEP_ALIVE = 15.0
@@ -43,7 +43,7 @@ class Feed:
     def watch(self, first: Callable[[], bytes]) -> AsyncGenerator[bytes, None]:
         """A stream that begins with `first`, taken when the stream is begun; raises `Refusal` when too many watch."""
         if self._over:
-            raise Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
+            raise stopping()
 
         if len(self._watchers) >= self._most:
             raise Refusal(503, "too-many-watchers", f"{self._most} watch already", {"Retry-After": "10"})

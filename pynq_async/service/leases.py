@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..board.device import RemoteDevice
-from ..errors import NotOpen, PynqError
+from ..errors import PynqError
 from ..farm import BoardFarm
 from ..farm.host import Host
 from .known import check_known
 from .options import ServiceOptions
-from .problems import Refusal
+from .problems import Refusal, stopping
 from .tokens import Token
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ServiceLease:
     @property
     def seconds_left(self) -> float:
         """After how many seconds it expires."""
-        return max(self._ends - time.monotonic(), 0.0)
+        return 0.0 if self._ended else max(self._ends - time.monotonic(), 0.0)
 
     @property
     def ended(self) -> bool:
@@ -68,7 +68,8 @@ class ServiceLease:
         return self._ended
 
     def renew(self, seconds: float) -> None:
-        """Let it last for so many seconds from now on."""
+        """Let it last for so many seconds from now on; raises `Refusal` when it has ended."""
+        self.check_lasts()
         self._ends = time.monotonic() + seconds
         self._news.set()
 
@@ -80,9 +81,7 @@ class ServiceLease:
     @asynccontextmanager
     async def use(self, board: str) -> AsyncIterator[RemoteDevice]:
         """Work with a board; until that is done the board is not given back."""
-        if self._ended:
-            raise Refusal(409, "lease-ended", f"the lease of {board} has ended; take another one")
-
+        self.check_lasts()
         self._users += 1
 
         try:
@@ -100,7 +99,12 @@ class ServiceLease:
                 async with asyncio.timeout(None if self._ended else self.seconds_left):
                     await self._news.wait()
             except TimeoutError:
-                self._ended = True
+                self._ended = not self.seconds_left  # it may have been renewed meanwhile
+
+    def check_lasts(self) -> None:
+        """Raise `Refusal` when it has ended."""
+        if self._ended:
+            raise Refusal(409, "lease-ended", f"the lease of {', '.join(self.boards)} has ended; take another one")
 
 
 class ServiceLeases:
@@ -112,6 +116,7 @@ class ServiceLeases:
         self._options = options
         self._leases: dict[str, ServiceLease] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
         self._asked: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[ServiceLease]:
@@ -125,14 +130,25 @@ class ServiceLeases:
             )
 
         granted: asyncio.Future[ServiceLease] = asyncio.get_running_loop().create_future()
-        self._asked[caller.name] = self._asked.get(caller.name, 0) + 1
         task = self._host.start(self._hold(caller, want, seconds, wait, granted), f"lease of {caller.name}")
+        self._asked[caller.name] = self._asked.get(caller.name, 0) + 1
+
+        def over(_: object) -> None:  # called also for a task that was cancelled before it began
+            self._asked[caller.name] -= 1
+
+            if not granted.done():
+                granted.set_exception(stopping())
+
+        task.add_done_callback(over)
+        self._waiting.add(task)
 
         try:
             return await granted
         except asyncio.CancelledError:
             task.cancel()
             raise
+        finally:
+            self._waiting.discard(task)
 
     def find(self, lease: str, caller: Token) -> ServiceLease:
         """A lease of the caller's, or anybody's for an admin."""
@@ -171,9 +187,12 @@ class ServiceLeases:
             await asyncio.wait({task})
 
     def end_all(self) -> None:
-        """Let no other request begin."""
+        """Let no other request begin, and nobody wait for a lease."""
         for lease in self._leases.values():
             lease.end()
+
+        for task in self._waiting:
+            task.cancel()
 
     async def _hold(
         self, caller: Token, want: Want, seconds: float, wait: float, granted: "asyncio.Future[ServiceLease]"
@@ -207,13 +226,6 @@ class ServiceLeases:
                     for buffer in list(lease.buffers.values()):
                         with suppress(PynqError):  # a board that has failed is cleaned by the farm when it answers
                             await buffer.free()
-        except asyncio.CancelledError:
-            if not granted.done():
-                granted.set_exception(NotOpen("the farm", "the service stopped while a lease waited"))
-
-            raise
         except Exception as error:
             if not granted.done():
                 granted.set_exception(error)
-        finally:
-            self._asked[caller.name] -= 1

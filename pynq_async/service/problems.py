@@ -46,6 +46,11 @@ class Refusal(HTTPException):
         self.kind = kind
 
 
+def stopping() -> Refusal:
+    """What is said once nothing new is begun."""
+    return Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
+
+
 # The first class that an error is an instance of decides; subclasses come before their parents.
 STATUSES: dict[type[PynqError], int] = {
     errors.NotInDesign: 404,

@@ -17,7 +17,7 @@ from .feed import Feed
 from .jobs import Jobs
 from .leases import ServiceLeases
 from .options import ServiceOptions
-from .problems import Refusal
+from .problems import stopping
 from .runs import Runs
 from .storage import Storage
 from .tokens import Tokens
@@ -95,7 +95,7 @@ class FarmService:
     def check_running(self) -> None:
         """Raise for what is not begun any more once the service stops."""
         if self.stopping:
-            raise Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
+            raise stopping()
 
     async def _tell_events(self) -> None:
         async with self.farm.events() as events:

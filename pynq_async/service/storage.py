@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ..concurrency import in_a_thread
-from .problems import Refusal
+from .problems import Refusal, stopping
 
 _LEAST = 1 << 16  # what the smallest file counts, so that their number is bounded too
 _AT_ONCE = 1 << 20
@@ -120,6 +120,6 @@ class Storage:
 
     def _here(self) -> Path:
         if self._folder is None:
-            raise Refusal(503, "stopping", "the service is about to stop")
+            raise stopping()
 
         return self._folder

@@ -1,10 +1,13 @@
 """Leases over HTTP: one client at a time, and never for ever."""
 
 import asyncio
+import time
 
 import pytest
 
 from pynq_async.service import ServiceOptions
+from pynq_async.service.leases import Want
+from pynq_async.service.problems import Refusal
 from pynq_async.sim import SimBoard
 
 from ..farm.farms import several
@@ -201,3 +204,63 @@ async def test_a_method_that_a_path_lacks_is_told_those_that_it_has() -> None:
 async def test_a_whole_number_may_have_a_point() -> None:
     async with running(*several(2)) as it:
         assert len((await it.alice.post("/api/leases", json={"count": 2.0, "seconds": 30})).json()["boards"]) == 2
+
+
+async def test_a_lease_that_has_ended_is_not_renewed_while_its_board_is_still_in_use() -> None:
+    async with running() as it:
+        lease = await it.lease("a")
+        (held,) = it.service.leases
+
+        async with held.use("a"):
+            held.end()
+            problem(await it.alice.post(f"/api/leases/{lease}/renew", json={}), 409, "lease-ended")
+            assert (await it.alice.get(f"/api/leases/{lease}")).json()["seconds_left"] == 0
+
+
+async def test_a_lease_that_is_renewed_at_its_last_moment_goes_on() -> None:
+    async with running() as it:
+        lease = await it.lease("a", seconds=0.05)
+        (held,) = it.service.leases
+        loop = asyncio.get_running_loop()
+        renewed = asyncio.Event()
+
+        def renew() -> None:
+            held.renew(60)
+            renewed.set()
+
+        def be_late() -> None:  # so that it is renewed when its time has run out, and before its task is told so
+            loop.call_at(loop.time() + held.seconds_left + 0.001, renew)
+            time.sleep(0.1)
+
+        loop.call_soon(be_late)
+        await renewed.wait()
+        assert (await it.alice.get(f"/api/leases/{lease}")).json()["seconds_left"] > 50
+        assert not held.ended
+
+
+async def test_whoever_waits_when_the_service_stops_is_told_at_once() -> None:
+    async with running(served=True, options=ServiceOptions(drain=30)) as it, asyncio.TaskGroup() as group:
+        await it.lease("a", it.bob)
+        waiting = group.create_task(it.alice.post("/api/leases", json={"wait": 30}))
+
+        async with asyncio.timeout(5):
+            while not it.service.farm.statistics().waiting:
+                await asyncio.sleep(0.001)
+
+            it.service.drain()
+            problem(await waiting, 503, "stopping")
+
+        assert not list(it.service.leases)
+
+
+async def test_a_wait_that_is_over_before_it_has_begun_counts_no_lease() -> None:
+    async with running(options=ServiceOptions(leases=1)) as it:
+        alice = next(token for token in it.service.tokens if token.name == "alice")
+        taking = asyncio.create_task(it.service.leases.take(alice, Want(), 60, 0))
+        await asyncio.sleep(0)
+        it.service.leases.end_all()
+
+        with pytest.raises(Refusal, match="about to stop"):
+            await taking
+
+        await it.lease("a")
