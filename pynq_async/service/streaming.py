@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -47,7 +47,10 @@ def body_size(request: Request, most: int) -> int:
 
 
 class GuardedStream(StreamingResponse):
-    """A response in pieces, which is given up when the client takes nothing for `stall` seconds."""
+    """A response in pieces, which is cut off when the client takes nothing for `stall` seconds.
+
+    It is cut off too when `content` raises a `Refusal`: its beginning was sent, so nothing else can be answered.
+    """
 
     def __init__(
         self,
@@ -69,4 +72,5 @@ class GuardedStream(StreamingResponse):
                 await send(message)
 
         async with aclosing(self._pieces):
-            await super().stream_response(guarded)
+            with suppress(TimeoutError, Refusal):  # the server closes the connection, since the response has no end
+                await super().stream_response(guarded)

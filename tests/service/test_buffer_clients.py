@@ -3,6 +3,8 @@
 import tracemalloc
 from collections.abc import AsyncIterator
 
+import pytest
+
 from pynq_async.service import ServiceOptions
 from pynq_async.sim import SimBoard
 
@@ -142,3 +144,26 @@ async def test_data_is_not_held_in_memory_beside_the_buffer() -> None:
             assert tracemalloc.get_traced_memory()[1] < BIG // 2
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize("why", ["stalled", "lease-ended"])
+async def test_a_response_that_is_cut_off_is_no_failure_of_the_service(
+    why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(served=True, options=ServiceOptions(stall=0.1 if why == "stalled" else 30)) as it:
+        lease = await it.lease("a")
+        data = await allocated(it, BIG)
+        reader, writer = await open_request(it, "GET", data, receive=4096)
+        assert b" 200 " in await reader.readline()
+
+        if why == "lease-ended":
+            await it.alice.delete(f"/api/leases/{lease}")
+
+            while await reader.read(1 << 16):
+                pass
+        else:
+            await read_when_free(it, data)
+
+        writer.transport.abort()
+
+    assert "Traceback" not in caplog.text
