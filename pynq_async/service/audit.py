@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +16,7 @@ class Audit:
 
     A line has `time` (seconds since 1970), `token` (its name, or null), `client`, `method`, `path`, `query`, `status`
     (null or 499 when the client went before there was one), `seconds`, and the bytes of both bodies as `received` and
-    `sent`.
+    `sent`. Arguments of jobs, which are in the query where the body is something else, are left out.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,7 +34,7 @@ class Audit:
             "client": scope["client"][0] if scope.get("client") else None,
             "method": scope["method"],
             "path": scope["path"],
-            "query": scope["query_string"].decode("ascii", "replace"),
+            "query": _shown(scope["query_string"]),
             "status": None,
         }
         begun = time.monotonic()
@@ -56,6 +57,9 @@ class Audit:
 
         try:
             await self._app(scope, count_received, count_sent)
+        except Exception:
+            line["status"] = line["status"] or 500  # which is answered outside of this
+            raise
         finally:
             caller = scope.get("state", {}).get("caller")
             line |= {
@@ -65,3 +69,8 @@ class Audit:
                 "sent": sent,
             }
             LOGGER.info("%s", json.dumps(line))
+
+
+def _shown(query: bytes) -> str:
+    pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
+    return urlencode([(name, "..." if name == "arguments" else value) for name, value in pairs])

@@ -5,6 +5,7 @@ import math
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import problems
+from .paths import path_of
 from .problems import Refusal
 from .rates import Rates
 from .tokens import Token, Tokens
@@ -24,7 +25,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
-        if scope["type"] != "http" or not scope["path"].removeprefix(scope.get("root_path", "")).startswith(API):
+        if scope["type"] != "http" or not path_of(scope).startswith(API):
             await self._app(scope, receive, send)
             return
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from ..board.device import RemoteDevice
 from ..errors import InvalidArgument
 from .payloads import Payload
-from .problems import Refusal
+from .problems import Refusal, mistakes
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 
@@ -45,11 +45,7 @@ class Job:
         try:
             model = self.arguments.model_validate_json(json.dumps(arguments))
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(map(str, ('arguments', *each['loc'])))}: {each['msg']}"
-                for each in error.errors(include_url=False, include_input=False, include_context=False)
-            )
-            raise Refusal(422, "invalid-request", wrong) from None
+            raise Refusal(422, "invalid-request", mistakes(error.errors(include_url=False), "arguments")) from None
 
         return {info.alias or name: getattr(model, name) for name, info in self.arguments.model_fields.items()}
 

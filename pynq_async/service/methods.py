@@ -3,6 +3,8 @@
 from fastapi import FastAPI, Request
 from starlette.routing import compile_path
 
+from .paths import path_of
+
 _METHODS = ("get", "post", "put", "delete", "patch")
 
 
@@ -10,7 +12,7 @@ def allowed_methods(request: Request) -> str | None:
     """The methods of a request's path in the application's description; None for a path that is not in it."""
     app = request.app
     assert isinstance(app, FastAPI)
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    path = path_of(request.scope)
 
     for template, item in app.openapi()["paths"].items():
         if compile_path(template)[0].match(path):

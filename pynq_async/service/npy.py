@@ -134,7 +134,7 @@ def _parsed(head: bytes) -> Layout:
     if fortran and len(shape) > 1:
         raise Refusal(422, "not-npy", "this array is in Fortran order; save numpy.ascontiguousarray(array)")
 
-    if dtype.hasobject or any(extent < 0 for extent in shape):
+    if dtype.hasobject or any(type(extent) is not int or extent < 0 for extent in shape):
         raise Refusal(422, "not-npy", f"an array of shape {shape} and dtype {dtype} cannot be taken")
 
     return Layout(shape, dtype)

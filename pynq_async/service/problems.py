@@ -1,6 +1,6 @@
 """What went wrong, as problem details (RFC 9457), and which status each error of the SDK has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,8 @@ from ..errors import BoardError, PynqError
 from .methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
+_MISTAKES = 10
+_LONGEST_KEY = 100
 
 
 class Problem(BaseModel):
@@ -49,6 +51,16 @@ class Refusal(HTTPException):
 def stopping() -> Refusal:
     """What is said once nothing new is begun."""
     return Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
+
+
+def mistakes(errors: Sequence[Any], within: str = "") -> str:
+    """What Pydantic found wrong, the first of it, without the values that were sent."""
+    told = [f"{_place(within, *each['loc'])}: {each['msg']}" for each in errors[:_MISTAKES]]
+    return "; ".join([*told, *([f"and {more} more"] if (more := len(errors) - _MISTAKES) > 0 else [])])
+
+
+def _place(*keys: object) -> str:
+    return ".".join(str(key)[:_LONGEST_KEY] for key in keys if key != "")
 
 
 # The first class that an error is an instance of decides; subclasses come before their parents.
@@ -123,8 +135,7 @@ async def of_http_exception(request: Request, error: Exception) -> Response:
 async def of_invalid_request(request: Request, error: Exception) -> Response:
     """Answer a request that is not as described; the values that were sent are not repeated."""
     assert isinstance(error, RequestValidationError)
-    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return response(422, "invalid-request", wrong)
+    return response(422, "invalid-request", mistakes(error.errors()))
 
 
 async def of_anything(request: Request, error: Exception) -> Response:

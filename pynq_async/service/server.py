@@ -15,6 +15,8 @@ from ..errors import InvalidArgument
 from ..farm.host import Host
 from .service import FarmService
 
+_BACKLOG = 2048  # as uvicorn's
+
 
 @asynccontextmanager
 async def serving(
@@ -119,9 +121,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
         try:
             listener.bind((host, port))
-        except OSError as error:
-            raise InvalidArgument(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another address or port"
-            ) from None
+            listener.listen(_BACKLOG)  # now: two may be bound to a port, as long as none listens
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InvalidArgument(f"cannot listen on {host}:{port} ({why}); choose another address or port") from None
 
         yield listener

@@ -264,3 +264,11 @@ async def test_a_wait_that_is_over_before_it_has_begun_counts_no_lease() -> None
             await taking
 
         await it.lease("a")
+
+
+async def test_of_many_mistakes_the_first_are_told() -> None:
+    async with running() as it:
+        wrong = {f"nothing{number}": 1 for number in range(1000)}
+        told = problem(await it.alice.post("/api/leases", json=wrong), 422, "invalid-request")
+        assert "nothing0" in told and "nothing9" in told and "nothing10" not in told
+        assert told.endswith("; and 990 more")

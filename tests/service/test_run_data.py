@@ -86,6 +86,7 @@ async def test_bytes_of_any_kind_go_through_a_job() -> None:
         ("mirror", file(np.zeros(3, "u1"))[:-1], NPY, None, 422, "wrong-length"),
         ("mirror", file(np.zeros(3, "u1")).replace(b"(3,)", b"(3000000000,)"), NPY, None, 413, "too-large"),
         ("mirror", file(np.zeros(3, "u1")).replace(b"(3,)", b"(0," + b"9" * 30 + b")"), NPY, None, 422, "not-npy"),
+        ("mirror", file(np.zeros(1, "u1")).replace(b"(1,), }   ", b"(True,), }"), NPY, None, 422, "not-npy"),
         ("mirror", file(np.zeros(3, "u1")), "image/png", None, 415, "unsupported-media-type"),
         ("mirror", b"", NPY, None, 422, "no-body"),
         ("mirror", b"{}", "application/json", None, 422, "no-body"),

@@ -12,7 +12,7 @@ from ..json_route import LARGEST, JsonRoute
 from ..known import check_known
 from ..npy import BYTES, NPY, RAW
 from ..payloads import JSON
-from ..problems import RESPONSES, Refusal
+from ..problems import RESPONSES, Refusal, mistakes
 from ..service import FarmService
 from ..streaming import body_size, pieces
 from .runs import Run, shown
@@ -168,8 +168,7 @@ def _request(body: bytes, arguments: str | None, board: str | None) -> RunReques
 
         return RunRequest(arguments=from_json(arguments or "{}"), board=board)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
-        raise Refusal(422, "invalid-request", wrong) from None
+        raise Refusal(422, "invalid-request", mistakes(error.errors(include_url=False), "body")) from None
     except ValueError as error:
         raise Refusal(422, "invalid-request", f"arguments: {error}") from None
 
