@@ -40,15 +40,18 @@ class Feed:
         """Wait until anybody watches."""
         await self._somebody.wait()
 
-    def watch(self, first: Callable[[], bytes]) -> AsyncGenerator[bytes, None]:
-        """A stream that begins with `first`, taken when the stream is begun; raises `Refusal` when too many watch."""
+    def watch(self, first: Callable[[], bytes], allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+        """A stream that begins with `first`, taken when it is begun, and ends when it is not `allowed` any more.
+
+        Raises `Refusal` when too many watch.
+        """
         if self._over:
             raise stopping()
 
         if len(self._watchers) >= self._most:
             raise Refusal(503, "too-many-watchers", f"{self._most} watch already", {"Retry-After": "10"})
 
-        return self._stream(first)
+        return self._stream(first, allowed)
 
     def close(self) -> None:
         """Let everybody go."""
@@ -57,7 +60,7 @@ class Feed:
         for watcher in list(self._watchers):
             self._leave(watcher)
 
-    async def _stream(self, first: Callable[[], bytes]) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, first: Callable[[], bytes], allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
         watcher = _Watcher()
         self._watchers.add(watcher)
         self._somebody.set()
@@ -65,7 +68,7 @@ class Feed:
         try:
             yield first()
 
-            while (text := await watcher.next()) is not None:
+            while (text := await watcher.next()) is not None and allowed():
                 yield text
         finally:
             self._leave(watcher)

@@ -1,6 +1,7 @@
 """Bodies that come and go in pieces, from and to clients that may stop halfway."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 
@@ -11,10 +12,15 @@ from starlette.types import Message, Send
 
 from .problems import Refusal
 
+_SLOWEST = 1024  # bytes a second
+
 
 async def pieces(request: Request, *, most: int, stall: float) -> AsyncGenerator[bytes, None]:
-    """The body of a request as it comes; raises `Refusal` when it is too long, stands still, or is cut off."""
-    received = 0
+    """The body of a request as it comes; raises `Refusal` when it is too long, stands still, crawls, or is cut off.
+
+    It crawls when it takes more than `stall` seconds and one for each KiB: it would keep room from others for ever.
+    """
+    received, begun = 0, time.monotonic()
 
     async with aclosing(request.stream()) as stream:
         while True:
@@ -33,6 +39,9 @@ async def pieces(request: Request, *, most: int, stall: float) -> AsyncGenerator
 
             if received > most:
                 raise Refusal(413, "too-large", f"this may have at most {most} bytes")
+
+            if (seconds := time.monotonic() - begun) > stall + received / _SLOWEST:
+                raise Refusal(408, "stalled", f"this is too slow: {received} bytes came in {seconds:.0f} s")
 
             yield piece
 

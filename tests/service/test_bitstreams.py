@@ -271,3 +271,18 @@ async def test_several_uploads_at_once() -> None:
 
         assert [answer.status_code for answer in answers] == [201] * 3
         assert len({answer.json()["digest"] for answer in answers}) == 3
+
+
+async def test_a_client_that_sends_next_to_nothing_is_given_up() -> None:
+    async with (
+        running(served=True, options=ServiceOptions(stall=0.3)) as it,
+        begun(it, it.alice, "POST", "/api/bitstreams?name=a.bit", b"x", MIB) as (reader, writer),
+    ):
+        answered = asyncio.create_task(status_of(reader))
+
+        while not answered.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+
+        assert await answered == 408
+        assert files(it) == [] and it.service.storage.taken == 0

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 
 from pynq_async.errors import ConnectionLost
 from pynq_async.service import ServiceOptions
@@ -97,3 +98,12 @@ async def until(events: AsyncIterator[tuple[str, Any]], last: str) -> AsyncItera
 
             if event[0] == last:
                 return
+
+
+async def test_who_watches_is_let_go_when_the_token_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(served=True) as it, it.carol.stream("GET", "/api/events") as answer:
+        events = told(answer)
+        await anext(events)
+        monkeypatch.setattr(it.service.tokens, "expired", lambda token: token.name == "carol")
+        await it.lease("a")
+        assert [kind async for kind, _ in until(events, "leased")] == []

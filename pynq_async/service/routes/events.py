@@ -29,5 +29,5 @@ async def watch(service: Service, caller: Reader) -> GuardedStream:
     def first() -> bytes:
         return written("boards", {"boards": [board.model_dump(mode="json") for board in boards(service)]})
 
-    stream = service.feed.watch(first)
+    stream = service.feed.watch(first, lambda: not service.tokens.expired(caller))
     return GuardedStream(stream, service.options.stall, media_type="text/event-stream")
