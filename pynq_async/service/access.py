@@ -1,8 +1,8 @@
-"""What routes ask for: who calls, with which scope, the service, and a board that the caller has leased."""
+"""What routes ask for: who calls, with which scope, the service, and the name of a board."""
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 
 from .problems import Refusal
@@ -34,3 +34,4 @@ Service: TypeAlias = Annotated[FarmService, Depends(service_of)]
 Reader: TypeAlias = Annotated[Token, Security(_caller, scopes=["read"])]
 User: TypeAlias = Annotated[Token, Security(_caller, scopes=["use"])]
 Admin: TypeAlias = Annotated[Token, Security(_caller, scopes=["admin"])]
+BoardName: TypeAlias = Annotated[str, Path(description="The name of a board.")]

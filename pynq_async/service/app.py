@@ -57,6 +57,7 @@ def create_service(
         summary="FPGA boards behind HTTP",
         version=version("pynq-async"),
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call their functions
         docs_url=None,  # the usual page of them asks other hosts for its scripts
         redoc_url=None,
         exception_handlers={

@@ -28,3 +28,22 @@ async def test_what_was_done_is_counted() -> None:
         assert (busy["name"], busy["leases"], busy["loaded"]) == ("b", 1, 1) and busy["sent"] > 40_000
         await it.alice.delete(f"/api/leases/{lease}")
         assert (await it.carol.get("/api/statistics")).json()["leases"] == 0
+
+
+async def test_the_description_is_good_to_generate_a_client_of() -> None:
+    async with running() as it:
+        description = (await it.nobody.get("/openapi.json")).json()
+
+    operations = [(path, operation) for path, methods in description["paths"].items() for operation in methods.values()]
+    names = [operation["operationId"] for _, operation in operations]
+    assert len(set(names)) == len(names)
+    assert {"take_lease", "upload_bitstream", "program", "read_registers", "run_job"} <= set(names)
+
+    for path, operation in operations:
+        assert path.startswith("/api/") and operation["tags"] and operation["summary"] and operation["description"]
+        assert operation["security"], path
+        assert {"4XX", "5XX"} <= set(operation["responses"])
+        assert all(parameter.get("description") for parameter in operation.get("parameters", [])), path
+
+    bodies = {name for name, schema in description["components"]["schemas"].items() if "properties" in schema}
+    assert "Problem" in bodies and "HTTPValidationError" not in bodies

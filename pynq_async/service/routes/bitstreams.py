@@ -98,7 +98,7 @@ async def get_bitstream(bitstream: BitstreamId, service: Service, caller: Reader
 
 
 @router.get("/{bitstream}/design", response_model=Design)
-async def get_design(bitstream: BitstreamId, service: Service, caller: Reader) -> Response:
+async def get_design_of_bitstream(bitstream: BitstreamId, service: Service, caller: Reader) -> Response:
     """What the description of a bitstream says."""
     stored = service.bitstreams.find(bitstream)
     design = await stored.design()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ..access import Reader, Service
+from ..access import BoardName, Reader, Service
 from ..boards import Board, board, boards
 from ..json_route import JsonRoute
 from ..problems import RESPONSES
@@ -17,6 +17,6 @@ async def list_boards(service: Service, caller: Reader) -> list[Board]:
 
 
 @router.get("/{name}")
-async def get_board(name: str, service: Service, caller: Reader) -> Board:
+async def get_board(name: BoardName, service: Service, caller: Reader) -> Board:
     """One board."""
     return board(service, name)

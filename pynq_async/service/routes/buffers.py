@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from ..access import Service, User
+from ..access import BoardName, Service, User
 from ..buffers import BufferResponse, LeasedBuffer, allocate, find
 from ..json_route import JsonRoute
 from ..npy import BYTES, NPY, RAW
@@ -17,7 +17,6 @@ _SENT: dict[str, Any] = {"requestBody": {"required": True, "content": _DATA}}
 
 router = APIRouter(route_class=JsonRoute, **_PLACE)
 data = APIRouter(**_PLACE)
-BoardName = Annotated[str, Path(description="A board that you have leased.")]
 BufferId = Annotated[str, Path(description="The id of a buffer.")]
 Extent = Annotated[int, Field(ge=1, le=1 << 40)]
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from ...concurrency import in_a_thread
-from ..access import Reader, Service, User
+from ..access import BoardName, Reader, Service, User
 from ..design_view import Design, as_json
 from ..designs import Order
 from ..json_route import JsonRoute
@@ -65,7 +65,7 @@ class Programmed(BaseModel):
 
 
 @router.post("/program")
-async def program(board: str, wanted: ProgramRequest, service: Service, caller: User) -> Programmed:
+async def program(board: BoardName, wanted: ProgramRequest, service: Service, caller: User) -> Programmed:
     """Program a board of yours; answers when its fabric operates. Progress is told by `/api/events`.
 
     Once begun it is carried to its end, whether or not anybody waits for the answer.
@@ -85,7 +85,7 @@ async def program(board: str, wanted: ProgramRequest, service: Service, caller: 
 
 
 @router.get("/design", response_model=Design)
-async def get_design(board: str, service: Service, caller: Reader) -> Response:
+async def get_design_of_board(board: BoardName, service: Service, caller: Reader) -> Response:
     """What the service has programmed a board with, the IP of its regions included."""
     check_known(service.farm, board)
     design = service.designs.now(board)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from .. import registers as named
-from ..access import Service, User
+from ..access import BoardName, Service, User
 from ..json_route import JsonRoute
 from ..problems import RESPONSES, Refusal
 
@@ -88,7 +88,7 @@ class Word(BaseModel):
 
 @router.get("/registers")
 async def read_registers(
-    board: str,
+    board: BoardName,
     ip: IpPath,
     service: Service,
     caller: User,
@@ -108,7 +108,7 @@ async def read_registers(
 
 @router.put("/registers")
 async def write_register(
-    board: str,
+    board: BoardName,
     ip: IpPath,
     register: Annotated[str, Query(description="The name of the register.")],
     wanted: RegisterWrite,
@@ -126,7 +126,9 @@ async def write_register(
 
 
 @router.get("/mmio")
-async def read_word(board: str, ip: IpPath, offset: Offset, service: Service, caller: User, length: Length = 4) -> Word:
+async def read_word(
+    board: BoardName, ip: IpPath, offset: Offset, service: Service, caller: User, length: Length = 4
+) -> Word:
     """Read a word of an IP or a memory by its offset; 8 bytes are two reads of 4, the lower one first."""
     async with service.leases.of_board(board, caller).use(board):
         value = await named.window(service.designs.of(board), ip).read(offset, length)
@@ -136,7 +138,7 @@ async def read_word(board: str, ip: IpPath, offset: Offset, service: Service, ca
 
 @router.put("/mmio")
 async def write_word(
-    board: str,
+    board: BoardName,
     ip: IpPath,
     offset: Offset,
     wanted: WordWrite,
