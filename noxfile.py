@@ -27,7 +27,7 @@ def minimums(session: nox.Session) -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     lowest = [
         requirement.replace(">=", "==") + ".*"
-        for requirement in PROJECT["project"]["dependencies"] + extras["cli"] + extras["dask"]
+        for requirement in PROJECT["project"]["dependencies"] + extras["cli"] + extras["dask"] + extras["service"]
     ]
     session.install("-e", ".[cli,test]", *lowest)
     session.run("pip", "list")

@@ -1,7 +1,7 @@
 """The service as a part of an application of your own: boards under /lab, the rest is yours.
 
 python examples/mounted_service.py                         # asks it once and says what came
-uvicorn --app-dir examples mounted_service:app
+uvicorn --app-dir examples --timeout-graceful-shutdown 20 mounted_service:app
 """
 
 import asyncio

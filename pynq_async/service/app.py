@@ -33,10 +33,12 @@ def create_service(
 
         secret, token = Token.make("alice", "use")
         app = create_service(BoardFarm.from_inventory("farm.toml", require="any"), Tokens([token]))
-        # uvicorn.run(app)
+        # uvicorn.run(app, timeout_graceful_shutdown=20)
 
     The farm, which is not open yet, is opened when the application starts and closed when it ends, both by its
-    lifespan. An application that mounts it enters `app.router.lifespan_context(app)` in its own.
+    lifespan. An application that mounts it enters `app.router.lifespan_context(app)` in its own. A server waits for the
+    ends of all responses before it ends the lifespan, and watching events has none: so it needs a limit, as above.
+    `serving` lets watchers go by itself.
 
     Args:
         farm: the boards; with `require="any"` or 0 the service starts although some do not answer.

@@ -8,8 +8,9 @@ from contextlib import aclosing, suppress
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from .departure import ClientGone, while_there
 from .problems import Refusal
 
 _SLOWEST = 1024  # bytes a second
@@ -72,6 +73,11 @@ class GuardedStream(StreamingResponse):
         super().__init__(content, headers=headers, media_type=media_type)
         self._pieces = content
         self._stall = stall
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it to a client that is there; Starlette leaves it to some servers to say that one is not."""
+        with suppress(ClientGone):
+            await while_there(Request(scope, receive), self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
         """Send all of it."""
