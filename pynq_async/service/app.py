@@ -15,6 +15,7 @@ from . import problems
 from .audit import Audit
 from .departure import ClientGone, of_client_gone
 from .gate import Gate
+from .giving_up import GivingUp
 from .jobs import Jobs
 from .npy import LARGEST_HEADER
 from .options import ServiceOptions
@@ -78,6 +79,7 @@ def create_service(
         rates=Rates(options.requests, options.burst),
         max_body=max(options.upload_bytes, options.buffer_bytes + LARGEST_HEADER, options.run_bytes + LARGEST_HEADER),
     )
+    app.add_middleware(GivingUp, service=service)
     app.add_middleware(Audit)
 
     for each in (about, boards, leases, events, bitstreams, programming, registers, buffers, job_routes, runs, page):

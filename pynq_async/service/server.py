@@ -16,6 +16,7 @@ from ..farm.host import Host
 from .service import FarmService
 
 _BACKLOG = 2048  # as uvicorn's
+_ANSWERING = 1.0  # seconds for the clients of cancelled requests to take their answers
 
 
 @asynccontextmanager
@@ -50,7 +51,6 @@ async def serving(
             lifespan="off",  # entered here, so that what it raises is raised to whoever serves
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=max(1, round(service.options.drain)),
             ssl_certfile=certificate,
             ssl_keyfile=os.fspath(key) if key is not None else None,
         )
@@ -75,7 +75,9 @@ async def serving(
                 server.should_exit = True
 
                 try:
-                    await asyncio.wait({task})
+                    await asyncio.wait({task}, timeout=service.options.drain)
+                    server.cancel_requests()
+                    await asyncio.wait({task}, timeout=_ANSWERING)
                 finally:
                     await to_the_end(_ended(tasks, server))
 
@@ -83,12 +85,7 @@ async def serving(
 async def _ended(tasks: Host, server: "_Server") -> None:
     await tasks.aclose()
 
-    left = set(server.server_state.tasks)  # requests, which uvicorn does not wait for once it has cancelled them
-
-    for each in left:
-        each.cancel()
-
-    if left:
+    if left := server.cancel_requests():
         await asyncio.wait(left)
 
 
@@ -103,6 +100,15 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
+
+    def cancel_requests(self) -> set[asyncio.Task[None]]:
+        """Cancel all requests, and return them; uvicorn itself would not wait for their ends."""
+        left = set(self.server_state.tasks)
+
+        for each in left:
+            each.cancel()
+
+        return left
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take requests."""
