@@ -64,7 +64,8 @@ def token(
     """Make a token called NAME and print its secret, which is kept nowhere.
 
     What the service needs of it is a table for its file of tokens (pynq-async serve --tokens FILE): added to --file,
-    which is made for you alone when there is none, or else printed.
+    which is made for you alone when there is none, or else printed. To revoke it, remove that table and start the
+    service anew.
     """
 
     async def work() -> int:

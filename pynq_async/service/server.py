@@ -58,7 +58,7 @@ async def serving(
         try:
             config.load()
         except (OSError, ssl.SSLError) as error:
-            raise InvalidArgument(f"the certificate {certificate} or its key cannot be used: {error}") from None
+            raise InvalidArgument(_why_unusable(error, certificate, key)) from None
 
         server, tasks = _Server(config), Host()
 
@@ -114,6 +114,20 @@ class _Server(uvicorn.Server):
         """Begin to take requests."""
         await super().startup(sockets)
         self.ready.set()
+
+
+def _why_unusable(
+    error: Exception, certificate: str | os.PathLike[str] | None, key: str | os.PathLike[str] | None
+) -> str:
+    for what, path in (("certificate", certificate), ("key", key)):
+        try:
+            if path is not None:
+                open(path, "rb").close()
+        except OSError as unreadable:  # which `ssl` does not name
+            return f"the {what} {path} cannot be read: {unreadable.strerror}"
+
+    why = error.reason if isinstance(error, ssl.SSLError) else error
+    return f"the certificate {certificate} or its key cannot be used: {why}"
 
 
 @contextmanager

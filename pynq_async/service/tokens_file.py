@@ -50,7 +50,7 @@ def append_token(path: str | os.PathLike[str], token: Token) -> None:
 
         for index, other in enumerate(_tokens(file)):
             if other.name == token.name:
-                raise file.error(("token", index, "name"), "there is a token of this name already")
+                raise file.error(("token", index, "name"), "there is a token of this name already; remove its table first, which revokes it")
 
         text = f"\n{text}"
 
@@ -72,6 +72,9 @@ def toml_of(token: Token) -> str:
 
 
 def _tokens(file: TomlFile) -> list[Token]:
+    if file.content and "token" not in file.content:
+        raise file.error((next(iter(file.content)),), "is this a file of tokens? Its tables are [[token]]")
+
     file.check_keys((), ("token",))
     tables = file.content.get("token", [])
 

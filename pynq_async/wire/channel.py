@@ -307,11 +307,12 @@ class Connection:
                 self.board, f"there is no host called {self.address.host}; check the address"
             ) from trouble
 
-        seen = next((plain for sign, plain in _PLAINLY.items() if sign in str(trouble)), "no answer")
+        where = f" to {self.address.target}" if self.board != self.address.target else ""
+        silent = f"no answer within {self.timeouts.connect:g} s"
+        seen = next((plain for sign, plain in _PLAINLY.items() if sign in str(trouble)), silent)
         raise ConnectError(
             self.board,
-            f"no connection to {self.address.target} within {self.timeouts.connect:g} s: {seen}; is the board on, on "
-            "this network, and is its pynq-remote service running?",
+            f"no connection{where}: {seen}; is the board on, on this network, and is its pynq-remote service running?",
         ) from trouble
 
     def _no_tls(self, cause: str) -> TlsError:

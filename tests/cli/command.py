@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-COMMAND = (sys.executable, "-W", "error", "-m", "pynq_async.cli")
+COMMAND = (sys.executable, "-W", "error", "-m", "pynq_async")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import ssl
@@ -18,7 +19,7 @@ from pynq_async.service.tokens_file import append_token
 from pynq_async.sim import SimBoard
 
 from ..certificates import Certificates
-from .command import command_environment
+from .command import COMMAND, command_environment
 from .conftest import Here
 from .service_process import client, serving, stopped
 
@@ -38,6 +39,20 @@ async def test_boards_are_served_until_interrupted(pair: tuple[SimBoard, SimBoar
             assert (await http.post("/api/leases", json={"count": 2})).status_code == 201
 
         assert await stopped(process, signal.SIGINT) == "Stopping; Ctrl-C again ends at once.\n"
+
+
+async def test_what_a_shell_needs_is_printed(lone: SimBoard) -> None:
+    command = [*COMMAND, "serve", lone.address, "--port", "0"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=-1, env=command_environment())
+    assert process.stdout is not None
+
+    async with asyncio.timeout(30):
+        while not (line := (await process.stdout.readline()).decode()).startswith("For a shell: "):
+            assert line
+
+    process.kill()
+    await process.communicate()
+    assert re.fullmatch(r"For a shell: export URL=http://127.0.0.1:\d+ TOKEN=[\w-]+\n", line)
 
 
 async def test_simulated_boards_end_with_the_service() -> None:
@@ -146,6 +161,8 @@ def test_what_is_wrong_is_one_sentence(here: Here, tmp_path: Path) -> None:
     tokens, junk = tmp_path / "tokens.toml", tmp_path / "junk.pem"
     tokens.write_text("[[token]]\nname = 'alice'\n")
     junk.write_text("junk")
+    lab = tmp_path / "lab.toml"
+    lab.write_text("[[board]]\naddress = 'a'\n")
     nobody = "127.0.0.1:1", "--timeout", 0.2, "--require", 0
 
     with socket.socket() as taken:
@@ -155,12 +172,15 @@ def test_what_is_wrong_is_one_sentence(here: Here, tmp_path: Path) -> None:
 
         for arguments, words in {
             (): "no boards: give an ADDRESS, --inventory, --simulate N, or set PYNQ_REMOTE_DEVICES",
-            ("127.0.0.1:1", "--timeout", 0.2): "no connection to 127.0.0.1:1 within 0.2 s",
+            ("127.0.0.1:1", "--timeout", 0.2): "127.0.0.1:1: no connection: the connection was refused",
             (*nobody, "--tokens", tokens): f"{tokens}:1: token 'alice': has no scope",
             (*nobody, "--tokens", tmp_path / "none.toml"): "none.toml: cannot be read",
             (*nobody, "--port", port): f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another",
             (*nobody, "--host", "nowhere.invalid"): "cannot listen on nowhere.invalid:8000",
-            (*nobody, "--port", 0, "--certificate", tmp_path / "none.pem"): "none.pem or its key cannot be used",
+            (*nobody, "--port", 0, "--certificate", tmp_path / "none.pem"): "none.pem cannot be read: No such file",
+            (*nobody, "--port", 0, "--certificate", junk, "--key", tmp_path / "none.key"): "the key "
+            f"{tmp_path / 'none.key'} cannot be read: No such file or directory",
+            (*nobody, "--tokens", lab): f"{lab}:1: board: is this a file of tokens? Its tables are [[token]]",
             (*nobody, "--port", 0, "--certificate", junk): "junk.pem or its key cannot be used",
             (*nobody, "--audit", tmp_path / "none" / "log"): "cannot be written (No such file or directory)",
             ("--inventory", tmp_path / "none.toml"): "none.toml: cannot be read",

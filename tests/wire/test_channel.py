@@ -70,7 +70,7 @@ async def test_a_refused_connection_says_where_and_what_to_do() -> None:
 
     with pytest.raises(
         ConnectError,
-        match=rf"^{address}: no connection to {address} within 0.3 s: the connection was refused; .*pynq-remote",
+        match=rf"^{address}: no connection: the connection was refused; .*pynq-remote",
     ):
         await RemoteDevice(address, timeouts=QUICK)
 
