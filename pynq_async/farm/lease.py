@@ -10,7 +10,10 @@ from ..board.device import RemoteDevice
 from ..concurrency import deadline
 from ..errors import LeaseTimeout, NotOpen
 from .leases import Want
-from .leasing import Grant, Leasing
+from .leasing import Grant
+from .open_farm import OpenFarm
+
+_TOLD = 8
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -20,13 +23,13 @@ class Lease(Generic[T_co]):
 
     def __init__(
         self,
-        leasing: Callable[[], Leasing],
+        farm: Callable[[], OpenFarm],
         want: Want,
         timeout: float | None,
         holder: str,
         unpack: Callable[[tuple[RemoteDevice, ...]], T_co],
     ) -> None:
-        self._leasing = leasing
+        self._farm = farm
         self._want = want
         self._timeout = timeout
         self._holder = holder
@@ -43,12 +46,12 @@ class Lease(Generic[T_co]):
 
         try:
             async with asyncio.timeout_at(end) as limit:
-                self._grant = await self._leasing().acquire(self._want, self._holder)
+                self._grant = await self._farm().leasing.acquire(self._want, self._holder)
         except TimeoutError:
             if not limit.expired():
                 raise
 
-            raise LeaseTimeout(f"no {self._want} became free within {self._timeout:g} s") from None
+            raise LeaseTimeout(self._why()) from None
 
         return self._unpack(self._grant.boards)
 
@@ -58,11 +61,22 @@ class Lease(Generic[T_co]):
         grant, self._grant = self._grant, None
 
         if grant is not None:
-            await self._leasing().give_back(grant, error)
+            await self._farm().leasing.give_back(grant, error)
+
+    def _why(self) -> str:
+        found = self._farm().in_the_way(self._want)
+
+        if self._want.names is not None and len(found) == 1:
+            return found[0] + (f" (waited {self._timeout:g} s)" if self._timeout else "")
+
+        more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+        waited = f" after {self._timeout:g} s" if self._timeout else ""
+        are = "are" if self._want.count > 1 else "is"
+        return f"{self._want} {are} not free{waited}: {'; '.join(found[:_TOLD])}{more}"
 
     def __del__(self) -> None:
         grant = getattr(self, "_grant", None)
 
         if grant is not None:
-            self._leasing().give_back_later(grant, *grant.boards)
+            self._farm().leasing.give_back_later(grant, *grant.boards)
             warnings.warn(f"a lease of {self._want} was never left", ResourceWarning, stacklevel=2, source=self)

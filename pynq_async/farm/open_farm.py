@@ -11,8 +11,9 @@ from .events import BoardJoined, BoardLost, Publisher
 from .health import Health, Watch
 from .host import Host
 from .host_lock import HostLock
+from .leases import Want
 from .leasing import Leasing
-from .statistics import FarmStatistics, Tally
+from .statistics import BoardStatistics, FarmStatistics, Tally
 
 if TYPE_CHECKING:
     from .mapping import LocalMap
@@ -82,6 +83,23 @@ class OpenFarm:
     def statistics(self) -> FarmStatistics:
         """Everything that is known, at this moment."""
         return self.tally.statistics(self.leasing.leases, self._devices, self.absent, self.publisher.clock())
+
+    def in_the_way(self, want: Want) -> list[str]:
+        """Of each board that would do: who has it, or why it does not answer."""
+        boards = self.statistics().boards
+        return [self._in_the_way(boards[name]) for name in sorted(self.leasing.leases.fitting(want))]
+
+    def _in_the_way(self, board: BoardStatistics) -> str:
+        if board.state == "absent":
+            return board.reason or f"{board.name}: it does not answer"
+
+        if board.state == "elsewhere":
+            return f"{board.name}: another process of this host has it"
+
+        if board.holder is None:
+            return f"{board.name}: others wait for it"
+
+        return f"{board.name}: {'a ' if board.holder in ('lease', 'map') else ''}{board.holder} has it"
 
     def suspect(self, error: BoardError) -> None:
         """A board has failed in somebody's hands: nobody is given it until it has answered."""

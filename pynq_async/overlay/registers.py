@@ -249,6 +249,11 @@ class Register(_Awaited):
             raise Misuse(self._owner.board, f"write {self} either as one value or by its fields")
 
         if value is not None:
+            width = 8 * self._length
+
+            if isinstance(value, int) and not -(1 << width - 1) <= value < 1 << width:
+                raise OutOfRange(self._owner.board, f"{self}: {value} does not fit into {width} bits")
+
             await self._owner.access.write(self.offset, value, length=self._length)
             return
 

@@ -70,7 +70,7 @@ async def test_a_board_that_another_process_has_is_waited_for_and_freed_by_its_d
                 async with farm.lease(timeout=0.05):
                     pass
 
-        with pytest.raises(LeaseTimeout):
+        with pytest.raises(LeaseTimeout, match="^a: another process of this host has it"):
             async with farm.lease(name="a", timeout=0.05):
                 pass
 

@@ -122,6 +122,12 @@ async def test_registers_refuse_what_cannot_be_right_before_anything_is_sent() -
         with pytest.raises(OutOfRange, match=r"MODE: 8 does not fit into 3 bits"):
             await registers.CTRL.write(START=1, MODE=8)
 
+        with pytest.raises(OutOfRange, match=r"adder.CTRL: 4294967296 does not fit into 32 bits$"):
+            await registers.CTRL.write(1 << 32)
+
+        with pytest.raises(Misuse, match="hold integers or bytes, not str"):
+            await registers.CTRL.write("1")
+
         with pytest.raises(Misuse, match="either as one value or by its fields"):
             await registers.CTRL.write()
 

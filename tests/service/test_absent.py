@@ -43,7 +43,8 @@ async def test_it_is_shown_and_waited_for() -> None:
     async with running(farm=FARM, absent=("z",), jobs=JOBS) as it:
         assert (await it.carol.get("/api/boards/z")).json()["state"] == "absent"
         assert "it has a, z" in problem(await it.carol.get("/api/boards/y"), 404, "no-such-board")
-        problem(await it.alice.post("/api/leases", json={"name": "z"}), 503, "lease-timeout")
+        told = problem(await it.alice.post("/api/leases", json={"name": "z"}), 503, "lease-timeout")
+        assert told.startswith("z: no connection to ") and "the connection was refused" in told
         assert (await it.alice.post("/api/jobs/nothing/runs", json={"board": "z"})).status_code == 202
         assert "it has a, z" in problem(
             await it.alice.post("/api/jobs/nothing/runs", json={"board": "y"}), 404, "no-such-board"

@@ -26,7 +26,8 @@ async def test_a_lease_is_somebodys_until_it_is_ended() -> None:
         lease = await it.lease("a")
         board = (await it.carol.get("/api/boards/a")).json()
         assert (board["state"], board["holder"]) == ("leased", "alice")
-        problem(await it.bob.post("/api/leases", json={"name": "a"}), 503, "lease-timeout")
+        told = problem(await it.bob.post("/api/leases", json={"name": "a"}), 503, "lease-timeout")
+        assert told == "a: alice has it"
 
         assert (await it.alice.delete(f"/api/leases/{lease}")).status_code == 204
         assert (await it.carol.get("/api/boards/a")).json()["state"] == "free"
