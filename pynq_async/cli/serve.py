@@ -134,7 +134,8 @@ def serve(
 
     The boards are those with an ADDRESS, those of the --inventory (all, or those named), those of PYNQ_REMOTE_DEVICES,
     or simulated ones. Whoever has a token may lease boards, upload bitstreams, program, read and write registers and
-    buffers; the page's URL is printed, and what a shell needs. On Ctrl-C or SIGTERM requests under way end first and boards are left clean.
+    buffers; the page's URL is printed, and what a shell needs. On Ctrl-C or SIGTERM requests under way end first and
+    boards are left clean.
 
     With --json one line is printed when the service is ready: its URL, its token, and which boards answer.
     """

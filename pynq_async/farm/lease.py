@@ -4,14 +4,16 @@ import asyncio
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..board.device import RemoteDevice
 from ..concurrency import deadline
 from ..errors import LeaseTimeout, NotOpen
 from .leases import Want
-from .leasing import Grant
-from .open_farm import OpenFarm
+
+if TYPE_CHECKING:
+    from .leasing import Grant
+    from .open_farm import OpenFarm
 
 _TOLD = 8
 
@@ -23,7 +25,7 @@ class Lease(Generic[T_co]):
 
     def __init__(
         self,
-        farm: Callable[[], OpenFarm],
+        farm: "Callable[[], OpenFarm]",
         want: Want,
         timeout: float | None,
         holder: str,

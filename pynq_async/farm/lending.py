@@ -91,9 +91,7 @@ class Lending(Maps):
         """
         names = None if name is None else frozenset({name})
         want = Want(1 if count is None else count, names, model, family, words(tags), priority)
-        return Lease(
-            lambda: self._here, want, timeout, holder, (lambda boards: boards[0]) if count is None else tuple
-        )
+        return Lease(lambda: self._here, want, timeout, holder, (lambda boards: boards[0]) if count is None else tuple)
 
     def _spread(self, plan: Plan) -> LocalMap[Any, Any]:
         return LocalMap(self._here, plan, self._here.health.patience)

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from ..board.device import RemoteDevice
 from ..errors import InvalidArgument
+from .mistakes import mistakes
 from .payloads import Payload
-from .problems import Refusal, mistakes
+from .problems import Refusal
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 
@@ -45,7 +46,8 @@ class Job:
         try:
             model = self.arguments.model_validate_json(json.dumps(arguments))
         except ValidationError as error:
-            raise Refusal(422, "invalid-request", mistakes(error.errors(include_url=False), "arguments")) from None
+            told = mistakes(error.errors(include_url=False), "arguments", self.arguments)
+            raise Refusal(422, "invalid-request", told) from None
 
         return {info.alias or name: getattr(model, name) for name, info in self.arguments.model_fields.items()}
 

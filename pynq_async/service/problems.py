@@ -1,6 +1,6 @@
 """What went wrong, as problem details (RFC 9457), and which status each error of the SDK has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,10 +12,9 @@ from starlette.exceptions import HTTPException
 from .. import errors
 from ..errors import BoardError, PynqError
 from .methods import allowed_methods
+from .mistakes import mistakes
 
 MEDIA_TYPE = "application/problem+json"
-_MISTAKES = 10
-_LONGEST_KEY = 100
 
 
 class Problem(BaseModel):
@@ -51,16 +50,6 @@ class Refusal(HTTPException):
 def stopping() -> Refusal:
     """What is said once nothing new is begun."""
     return Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
-
-
-def mistakes(errors: Sequence[Any], within: str = "") -> str:
-    """What Pydantic found wrong, the first of it, without the values that were sent."""
-    told = [f"{_place(within, *each['loc'])}: {each['msg']}" for each in errors[:_MISTAKES]]
-    return "; ".join([*told, *([f"and {more} more"] if (more := len(errors) - _MISTAKES) > 0 else [])])
-
-
-def _place(*keys: object) -> str:
-    return ".".join(str(key)[:_LONGEST_KEY] for key in keys if key != "")
 
 
 # The first class that an error is an instance of decides; subclasses come before their parents.
@@ -124,18 +113,21 @@ async def of_http_exception(request: Request, error: Exception) -> Response:
     """Answer what Starlette or a route refuses."""
     assert isinstance(error, HTTPException)
     kind = error.kind if isinstance(error, Refusal) else _dashed(HTTPStatus(error.status_code).phrase.replace(" ", ""))
-    headers = dict(error.headers or {})
+    headers, detail = dict(error.headers or {}), str(error.detail)
 
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed_methods(request)) is not None:
         headers["Allow"] = methods
+        detail = f"this path takes {methods.replace(', ', ' or ')}, not {request.method}"
 
-    return response(error.status_code, kind, str(error.detail), headers=headers)
+    return response(error.status_code, kind, detail, headers=headers)
 
 
 async def of_invalid_request(request: Request, error: Exception) -> Response:
     """Answer a request that is not as described; the values that were sent are not repeated."""
     assert isinstance(error, RequestValidationError)
-    return response(422, "invalid-request", mistakes(error.errors()))
+    sent = getattr(request.scope.get("route"), "body_field", None)
+    model = sent.field_info.annotation if sent is not None else None
+    return response(422, "invalid-request", mistakes(error.errors(), model=model))
 
 
 async def of_anything(request: Request, error: Exception) -> Response:

@@ -50,7 +50,10 @@ def append_token(path: str | os.PathLike[str], token: Token) -> None:
 
         for index, other in enumerate(_tokens(file)):
             if other.name == token.name:
-                raise file.error(("token", index, "name"), "there is a token of this name already; remove its table first, which revokes it")
+                raise file.error(
+                    ("token", index, "name"),
+                    "there is a token of this name already; remove its table first, which revokes it",
+                )
 
         text = f"\n{text}"
 

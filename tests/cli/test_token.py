@@ -33,7 +33,8 @@ def test_tokens_are_added_to_a_file(here: Here, tmp_path: Path) -> None:
 
     before = path.read_text()
     ended = here("token", "alice", "--scope", "read", "--file", path)
-    assert ended.only_error == f"{path}:2: token 'alice', name: there is a token of this name already; remove its table first, which revokes it"
+    why = "there is a token of this name already; remove its table first, which revokes it"
+    assert ended.only_error == f"{path}:2: token 'alice', name: {why}"
     assert (ended.code, path.read_text()) == (1, before)
 
 

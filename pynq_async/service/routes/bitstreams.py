@@ -1,10 +1,12 @@
 """`/api/bitstreams`: what may be loaded into boards."""
 
+import re
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from ...bitstream.files import DESCRIPTION_LIMIT
 from ...concurrency import in_a_thread
@@ -21,18 +23,37 @@ router = APIRouter(prefix="/api/bitstreams", tags=["bitstreams"], responses=RESP
 
 BitstreamId = Annotated[str, Path(description="The id of a bitstream.")]
 _PLAIN = r"^\w[\w .+()-]*\."
+_BITSTREAM = _PLAIN + "(bit|bin|pdi|xsa|BIT|BIN|PDI|XSA)$"
+_DESCRIPTION = _PLAIN + "(hwh|HWH)$"
+
+
+def _called(pattern: str, words: LiteralString) -> BeforeValidator:
+    """Say in words what a name must be; the pattern itself is for the description of the service."""
+
+    def check(name: object) -> object:
+        if isinstance(name, str) and re.search(pattern, name) is None:
+            raise PydanticCustomError("name", words)
+
+        return name
+
+    return BeforeValidator(check)
+
+
 BitstreamName = Annotated[
     str,
-    Query(
-        max_length=100,
-        pattern=_PLAIN + "(bit|bin|pdi|xsa|BIT|BIN|PDI|XSA)$",
-        description="What the file is called, without a folder; its suffix says what it is.",
-        examples=["base.bit"],
+    StringConstraints(max_length=100, pattern=_BITSTREAM),
+    _called(
+        _BITSTREAM,
+        "it must be a plain file name that ends in .bit, .bin, .xsa or .pdi, without folders; "
+        "a .hwh goes to PUT /api/bitstreams/.../description",
     ),
+    Query(description="What the file is called, without a folder; its suffix says what it is.", examples=["base.bit"]),
 ]
 DescriptionName = Annotated[
     str,
-    Query(max_length=100, pattern=_PLAIN + "(hwh|HWH)$", description="What the file is called.", examples=["base.hwh"]),
+    StringConstraints(max_length=100, pattern=_DESCRIPTION),
+    _called(_DESCRIPTION, "it must be a plain file name that ends in .hwh, without folders"),
+    Query(description="What the file is called.", examples=["base.hwh"]),
 ]
 _RAW: dict[str, Any] = {
     "requestBody": {

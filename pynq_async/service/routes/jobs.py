@@ -10,9 +10,10 @@ from ..access import Reader, Service, User
 from ..jobs import Job as RegisteredJob
 from ..json_route import LARGEST, JsonRoute
 from ..known import check_known
+from ..mistakes import mistakes
 from ..npy import BYTES, NPY, RAW
 from ..payloads import JSON
-from ..problems import RESPONSES, Refusal, mistakes
+from ..problems import RESPONSES, Refusal
 from ..service import FarmService
 from ..streaming import body_size, pieces
 from .runs import Run, shown
@@ -168,7 +169,8 @@ def _request(body: bytes, arguments: str | None, board: str | None) -> RunReques
 
         return RunRequest(arguments=from_json(arguments or "{}"), board=board)
     except ValidationError as error:
-        raise Refusal(422, "invalid-request", mistakes(error.errors(include_url=False), "body")) from None
+        told = mistakes(error.errors(include_url=False), "body", RunRequest)
+        raise Refusal(422, "invalid-request", told) from None
     except ValueError as error:
         raise Refusal(422, "invalid-request", f"arguments: {error}") from None
 

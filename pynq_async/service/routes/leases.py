@@ -32,7 +32,10 @@ class LeaseRequest(BaseModel):
     tags: list[str] = Field([], description="What the boards must be tagged with, all of it.")
     priority: int = Field(0, ge=-100, le=100, description="Higher ones are served first.")
     seconds: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="How long it lasts; a default of the service unless told."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long it lasts; a default of the service unless told, never more than its limit.",
     )
     wait: float = Field(0, ge=0, allow_inf_nan=False, description="Seconds to wait for boards to become free.")
 
@@ -42,7 +45,9 @@ class Renewal(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": {"seconds": 300}})
 
-    seconds: float | None = Field(None, gt=0, allow_inf_nan=False, description="A default of the service unless told.")
+    seconds: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="A default of the service unless told, never more than its limit."
+    )
 
 
 class Lease(BaseModel):

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
+from annotated_types import Ge
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic_core import PydanticCustomError
 
 from .. import registers as named
 from ..access import BoardName, Service, User
@@ -15,8 +17,22 @@ router = APIRouter(prefix="/api/boards/{board}", tags=["registers"], route_class
 IpPath = Annotated[
     str, Query(description="The full path of an IP or a memory of the design.", examples=["video/axi_vdma"])
 ]
-Offset = Annotated[int, Query(ge=0, description="In bytes from its beginning, a multiple of 4.")]
 
+
+def _to_number(text: object) -> object:
+    """An offset as people write it: 64, or 0x40."""
+    try:
+        return int(text, 16 if text.lower().startswith("0x") else 10) if isinstance(text, str) else text
+    except ValueError:
+        raise PydanticCustomError("offset", "it must be a number such as 64 or 0x40") from None
+
+
+Offset = Annotated[
+    int,
+    Ge(0),
+    BeforeValidator(_to_number),
+    Query(description="In bytes from its beginning, a multiple of 4; hexadecimal with 0x in front."),
+]
 Length = Annotated[Literal[4, 8], BeforeValidator(int), Query(description="In bytes.")]
 
 
