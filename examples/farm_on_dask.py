@@ -5,6 +5,8 @@ Beside boards:   dask worker tcp://SCHEDULER:8786 --preload pynq_async.cluster.p
 On yours:        python examples/farm_on_dask.py tcp://SCHEDULER:8786
 
 python examples/farm_on_dask.py                  # starts all of it here, with two workers and four simulated boards
+
+It needs pynq-async[dask].
 """
 
 import asyncio

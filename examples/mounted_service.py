@@ -2,13 +2,14 @@
 
 python examples/mounted_service.py                         # asks it once and says what came
 uvicorn --app-dir examples --timeout-graceful-shutdown 20 mounted_service:app
+
+Under uvicorn it prints the token to sign in with at /lab. It needs pynq-async[service], and httpx to ask itself.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 from fastapi import FastAPI
 
 from pynq_async import BoardFarm
@@ -26,6 +27,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.mount("/lab", lab)
 
         async with lab.router.lifespan_context(lab):  # opens the farm, and closes it
+            print(f"Sign in at /lab/#token={SECRET}")
             yield
 
 
@@ -40,6 +42,8 @@ async def hello() -> str:
 
 async def main() -> None:
     """Ask both, without a port."""
+    import httpx  # for this alone
+
     headers = {"Authorization": f"Bearer {SECRET}"}
     transport = httpx.ASGITransport(app)
 

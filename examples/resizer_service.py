@@ -3,6 +3,8 @@
 python examples/resizer_service.py                         # sends one image to itself and says what came back
 uvicorn --app-dir examples resizer_service:app             # on port 8000, and then:
 curl --data-binary @image.ppm 'localhost:8000/resize?rows=180&cols=320' -o small.ppm
+
+It needs pynq-async[service], and httpx to ask itself.
 """
 
 import asyncio
@@ -11,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
-import httpx
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -98,6 +99,8 @@ async def simulated_boards(count: int) -> AsyncIterator[list[str]]:
 
 async def main() -> None:
     """Ask the service for one image, without a port."""
+    import httpx  # for this alone
+
     image = b"P6 640 360 255\n" + np.linspace(0, 255, 640).astype("u1").repeat(3).tobytes() * 360  # from black to white
 
     async with (

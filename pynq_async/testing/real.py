@@ -133,6 +133,7 @@ class _Board:
         self.lent = False
         self._device: RemoteDevice | None = None
         self._free = 0
+        self._never: BoardError | None = None
 
     async def fits(self, wanted: dict[str, Any], patience: float) -> bool:
         """Whether it is what is wanted; raises `ConnectError` when it does not answer."""
@@ -170,7 +171,15 @@ class _Board:
             timeouts = self.spec.timeouts or Timeouts()
             connect = min(max(patience, _LOOK_AGAIN), timeouts.connect)
             self.silent = True
-            self._device = await RemoteDevice(self.spec, timeouts=replace(timeouts, connect=connect))
+
+            if self._never is not None:  # every test would wait for it
+                raise self._never
+
+            try:
+                self._device = await RemoteDevice(self.spec, timeouts=replace(timeouts, connect=connect))
+            except BoardError as error:
+                self._never = error
+                raise
 
         self.silent = False
         return self._device

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 
 import pytest
 
@@ -132,6 +133,19 @@ def test_a_board_that_does_not_answer_fails_the_test_and_gives_the_lock_back(sui
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines([f"{address}: *"])
     result.stdout.no_fnmatch_line("*in use*")
+
+
+def test_a_board_that_has_never_answered_is_asked_once(suite: pytest.Pytester) -> None:
+    suite.makepyfile("import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_it(pynq_board, n): pass\n")
+
+    with socket.socket() as mute:  # takes connections, says nothing
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        begun = time.monotonic()
+        suite.runpytest_inprocess("--pynq-board", address, "--pynq-wait", "1").assert_outcomes(errors=5)
+
+    assert time.monotonic() - begun < 4
 
 
 def test_a_board_that_does_not_answer_is_passed_over_if_another_one_will_do(
