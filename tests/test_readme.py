@@ -91,11 +91,15 @@ def test_every_public_name_of_pynqs_remote_device_has_a_row(name: str) -> None:
 def test_the_complete_snippets_run(snippet: str) -> None:
     """The one with a real board's address runs up to connecting; the others end by printing 42."""
     snippet = snippet.replace('RemoteDevice("192.168.2.99")', 'RemoteDevice("127.0.0.1:1", timeouts=QUICK)')
+    snippet = snippet.replace('ClusterFarm("tcp://scheduler:8786")', 'ClusterFarm("tcp://127.0.0.1:1", timeout=0.2)')
     snippet = snippet.replace("BoardFarm.from_env()", 'BoardFarm("127.0.0.1:1", timeouts=QUICK)')
     code = f"from pynq_async import Timeouts\nQUICK = Timeouts(connect=0.2)\n{snippet}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
 
-    if "127.0.0.1:1" in snippet:
+    if "ClusterFarm" in snippet:
+        pytest.importorskip("distributed", reason="Dask is not installed")
+        assert "tcp://127.0.0.1:1" in done.stderr.splitlines()[-1] and "SyntaxError" not in done.stderr
+    elif "127.0.0.1:1" in snippet:
         assert "ConnectError: 127.0.0.1:1: no connection" in done.stderr
     else:
         assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
