@@ -1,6 +1,6 @@
 // What is said of a bitstream: its line in the list, the facts below it, and which description goes with it.
 
-import { bytes, moment } from "./words.js";
+import { bytes, moment, several } from "./words.js";
 
 const FAMILIES = { zynq7000: "Zynq-7000", zynqmp: "Zynq UltraScale+", versal: "Versal" };
 
@@ -29,7 +29,7 @@ export function facts(bitstream, boards) {
     bitstream.partial ? "partial" : "",
     bitstream.described ? "" : "no .hwh",
     `from ${bitstream.owner}`,
-    boards.length ? `fits ${fitting} of ${boards.length} boards` : "",
+    boards.length ? `fits ${fitting} of ${several(boards.length, "board")}` : "",
   ]
     .filter(Boolean)
     .join(" · ");

@@ -138,6 +138,7 @@ async def test_all_is_reached_with_the_keyboard_in_the_order_of_the_page(page: P
             "choose-free",
             "choose-none",
             "keep",
+            "seconds",
         ]
         await page.run("document.getElementById('keep').focus()")
         await page.press("Tab", shift=True)
