@@ -94,14 +94,14 @@ export class BoardTable {
     const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-hidden": "true" });
     const misfit = make("span", { className: "misfit", hidden: true });
     const state = cell("state", "", sign, " ", word, " ", holder);
-    const design = cell("design", "", loaded, step, bar, misfit);
+    const design = cell("design", "", loaded, step, bar);
     const [sent, received, warmth] = [cell("number sent", "to"), cell("number received", "from"), cell("number warmth", "at")];
     const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Registers of the design in ${name}` }, "Registers");
     const row = make(
       "tr",
       { role: "row", "data-board": name },
       cell("pick", "", tick),
-      make("th", { role: "rowheader", scope: "row", className: "title" }, make("span", { className: "name" }, name), " ", model),
+      make("th", { role: "rowheader", scope: "row", className: "title" }, make("span", { className: "name" }, name), " ", model, " ", misfit),
       state,
       design,
       sent,
@@ -139,8 +139,8 @@ export class BoardTable {
     say(parts.step, board.step ? stepWords(board.step) : "");
     parts.bar.hidden = !board.step;
     parts.bar.value = board.step ? stepPart(board.step) : 0;
-    parts.misfit.hidden = fits(this.bitstream(), board) || Boolean(board.step);
-    say(parts.misfit, parts.misfit.hidden ? "" : `${this.bitstream().name} does not fit`);
+    parts.misfit.hidden = fits(this.bitstream(), board);
+    say(parts.misfit, parts.misfit.hidden ? "" : `not for ${this.bitstream().name}`);
     say(parts.sent, rate(board, "sent"));
     say(parts.received, rate(board, "received"));
     say(parts.warmth, board.temperature == null ? "–" : `${board.temperature.toFixed(1)} °C`);

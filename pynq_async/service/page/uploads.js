@@ -46,6 +46,11 @@ export class Uploads {
     const none = chosen ? "" : "There is no bitstream on the service.";
     const described = chosen?.described === false ? "It has no .hwh: upload one of the same name." : "";
     const own = chosen && !isOwn(chosen) ? `It is ${chosen.owner}'s.` : "";
+
+    if (hindrance()) {
+      question.callOff(by("forget-question"));
+    }
+
     allow(by("look-bitstream"), none || described);
     allow(by("forget-bitstream"), none || hindrance() || own);
     say(by("bitstream-facts"), chosen ? facts(chosen, [...this.farm.boards.values()]) : "");
@@ -117,10 +122,10 @@ export class Uploads {
     }
 
     const options = (named.length ? named : own).map((each) => make("option", { value: each.id }, line(each)));
-    const which = make("select", { "aria-label": `Bitstream that ${file.name} is of` }, ...options);
+    const which = make("select", { "aria-label": `Bitstream that ${file.name} describes` }, ...options);
     which.value = options.at(-1).value;
-    const words = named.length ? `Several are called so. Which one is ${file.name} of?` : `No bitstream is called so. Which one is ${file.name} of?`;
-    const agreed = await question.ask(by("upload-question"), words, "Take it for this", { no: "Leave it out", fields: [which] });
+    const words = `Which bitstream does ${file.name} describe? ${named.length ? "Several have" : "None has"} its name.`;
+    const agreed = await question.ask(by("upload-question"), words, "Attach it", { no: "Leave it out", fields: [which] });
     return agreed ? own.find((each) => each.id === which.value) : undefined;
   }
 
