@@ -37,6 +37,8 @@ const program = new Program({ table, uploads, leases });
 const shownInside = ["farm", "who", "parts", "stream"];
 let stop = null;
 
+farm.onChange(() => [uploads, program].forEach((part) => part.refresh())); // what a board is may be known only now
+
 session.onEnd((reason) => showSignIn(reason));
 by("sign-out").addEventListener("click", () => session.end());
 by("sign-in").addEventListener("submit", (event) => {

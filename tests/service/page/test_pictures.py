@@ -19,6 +19,7 @@ LOOKS = [(width, height, dark) for width, height in ((1400, 900), (900, 1000), (
 SCROLLING = """[...document.querySelectorAll("body *")].filter((each) =>
     ["auto", "scroll"].includes(getComputedStyle(each).overflowY) && each.clientHeight).map((each) => each.id)"""
 STICKING_OUT = """[...document.querySelectorAll(".panel button, .panel td, .panel select")].filter((each) =>
+    each.checkVisibility() &&
     each.getBoundingClientRect().right > each.closest(".panel").getBoundingClientRect().right - 5)
     .map((each) => each.textContent)"""
 SHOWN = (1440, 860)

@@ -38,7 +38,7 @@ async def test_a_token_is_typed_and_forgotten_on_signing_out(page: Page) -> None
         await page.click("#sign-out")
         await page.sees("Sign in")
         assert not await page.run("document.getElementById('farm').checkVisibility()")
-        assert await page.run("sessionStorage.length + document.querySelectorAll('#board-rows tr').length") == 0
+        await page.until("sessionStorage.length + document.querySelectorAll('#board-rows tr').length === 0")
         await page.go(it.url)
         await page.sees("Sign in")
 
