@@ -63,6 +63,8 @@ async def test_the_page_fits_at_every_width(
         await page.click("#start")
         await page.until("document.querySelectorAll('#jobs [data-state=done]').length >= 1")
 
+        await page.run("scrollTo(0, 0)")
+
         for dark in (False, True):
             await page.looks(*SHOWN, dark=dark)
             await page.picture(pictures / f"page-{'dark' if dark else 'light'}.png")
