@@ -1,13 +1,19 @@
 // The table of boards: a row each, made once and changed in place, at most once a frame.
 
-import { by, draw, icon, make, mark, say } from "./dom.js";
+import { fits } from "./bitstreams.js";
+import { allow, by, draw, icon, make, mark, say } from "./dom.js";
 import { STATES } from "./farm.js";
+import { link, mayUse, user } from "./session.js";
 import { bytes, reasonOf, several, stepPart, stepWords } from "./words.js";
 
 const WORDS = { free: "Free", leased: "Leased", absent: "Absent", elsewhere: "Elsewhere" };
 const ORDER = new Intl.Collator(undefined, { numeric: true });
 
-/** Shows `farm`; `chosen` is a set of names that the user has ticked, `look(name)` is called to look into a board. */
+/**
+ * Shows `farm`; `chosen` is a set of names that the user has ticked, `look(name)` is called to look into a board.
+ *
+ * `bitstream()` is the one that would be loaded: boards that it does not fit are marked.
+ */
 export class BoardTable {
   chosen = new Set();
   #rows = new Map();
@@ -16,11 +22,11 @@ export class BoardTable {
   #state = "all";
   #frame = 0;
 
-  constructor(farm, { look, onChosen, choosable }) {
+  constructor(farm, { look, onChosen, bitstream }) {
     this.farm = farm;
     this.look = look;
     this.onChosen = onChosen;
-    this.choosable = choosable;
+    this.bitstream = bitstream;
     this.#makeStates();
     by("find").addEventListener("input", () => this.refresh());
     farm.onChange((names) => this.#later(names));
@@ -34,7 +40,7 @@ export class BoardTable {
   /** Tick just these boards, as far as they can be. */
   choose(names) {
     const wanted = new Set(names);
-    this.chosen = new Set([...this.farm.boards.values()].filter((board) => wanted.has(board.name) && this.choosable(board)).map((board) => board.name));
+    this.chosen = new Set([...this.farm.boards.values()].filter((board) => wanted.has(board.name) && !unchoosable(board)).map((board) => board.name));
     this.refresh();
     this.onChosen();
   }
@@ -80,27 +86,30 @@ export class BoardTable {
     const cell = (kind, label, ...children) => make("td", { role: "cell", className: kind, "data-label": label }, ...children);
     const tick = make("input", { type: "checkbox", "aria-label": `Choose ${name}`, onchange: () => this.#ticked(name, tick.checked) });
     const model = make("span", { className: "muted model" });
-    const state = icon("free");
+    const sign = icon("free");
     const word = make("span");
     const holder = make("span", { className: "muted by" });
-    const design = make("span", { className: "name" });
+    const loaded = make("span", { className: "name" });
     const step = make("span", { className: "muted step" });
     const bar = make("progress", { max: 1, value: 0, hidden: true, "aria-hidden": "true" });
-    const [sent, received, die] = [cell("number sent", "↑"), cell("number received", "↓"), cell("number die", "Die")];
-    const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Look in the design of ${name}` }, "Look in");
+    const misfit = make("span", { className: "misfit", hidden: true });
+    const state = cell("state", "", sign, " ", word, " ", holder);
+    const design = cell("design", "", loaded, step, bar);
+    const [sent, received, warmth] = [cell("number sent", "to"), cell("number received", "from"), cell("number warmth", "at")];
+    const look = make("button", { type: "button", onclick: () => this.look(name), "aria-label": `Registers of the design in ${name}` }, "Registers");
     const row = make(
       "tr",
       { role: "row", "data-board": name },
       cell("pick", "", tick),
-      make("th", { role: "rowheader", scope: "row", className: "title" }, make("span", { className: "name" }, name), " ", model),
-      cell("state", "", state, " ", word, " ", holder),
-      cell("design", "", design, step, bar),
+      make("th", { role: "rowheader", scope: "row", className: "title" }, make("span", { className: "name" }, name), " ", model, " ", misfit),
+      state,
+      design,
       sent,
       received,
-      die,
+      warmth,
       cell("look", "", look),
     );
-    const parts = { row, tick, model, state, word, holder, design, step, bar, sent, received, die, look };
+    const parts = { row, tick, model, sign, word, holder, state, design, loaded, step, bar, misfit, sent, received, warmth, look };
     this.#rows.set(name, parts);
     const next = [...by("board-rows").children].find((other) => ORDER.compare(other.dataset.board, name) > 0);
     by("board-rows").insertBefore(row, next ?? null);
@@ -108,29 +117,34 @@ export class BoardTable {
   }
 
   #fill(parts, board) {
-    const choosable = this.choosable(board);
+    const unfit = unchoosable(board);
+    const absent = board.state === "absent";
 
-    if (!choosable) {
+    if (unfit) {
       this.chosen.delete(board.name);
     }
 
-    parts.tick.disabled = !choosable;
+    allow(parts.tick, unfit);
     parts.tick.checked = this.chosen.has(board.name);
     parts.row.hidden = !this.#fits(board);
     mark(parts.row, "data-state", board.state);
     say(parts.model, board.model ?? "");
-    draw(parts.state, board.state);
+    draw(parts.sign, board.state);
     say(parts.word, WORDS[board.state]);
-    say(parts.holder, board.state !== "absent" && board.holder ? `by ${board.holder}` : reasonOf(board));
+    say(parts.holder, !absent && board.holder ? `by ${board.holder}` : reasonOf(board));
     parts.holder.title = board.reason;
-    say(parts.design, board.step ? "" : (board.design ?? "–") + board.partials.map((name) => ` + ${name}`).join(""));
+    parts.state.colSpan = absent ? 5 : 1; // room for why, where nothing else is known
+    [parts.design, parts.sent, parts.received, parts.warmth].forEach((cell) => (cell.hidden = absent));
+    say(parts.loaded, board.step ? "" : (board.design ?? "–") + board.partials.map((name) => ` + ${name}`).join(""));
     say(parts.step, board.step ? stepWords(board.step) : "");
     parts.bar.hidden = !board.step;
     parts.bar.value = board.step ? stepPart(board.step) : 0;
+    parts.misfit.hidden = fits(this.bitstream(), board);
+    say(parts.misfit, parts.misfit.hidden ? "" : `not for ${this.bitstream().name}`);
     say(parts.sent, rate(board, "sent"));
     say(parts.received, rate(board, "received"));
-    say(parts.die, board.temperature == null || board.state === "absent" ? "–" : `${board.temperature.toFixed(1)} °C`);
-    parts.look.disabled = !board.design;
+    say(parts.warmth, board.temperature == null ? "–" : `${board.temperature.toFixed(1)} °C`);
+    allow(parts.look, board.design ? (link.live ? "" : "There is no connection to the service.") : "No design is known to be in it: program it first.");
   }
 
   #fits(board) {
@@ -171,6 +185,17 @@ export class BoardTable {
   }
 }
 
+/** Why a board cannot be chosen, empty when it can. */
+function unchoosable(board) {
+  if (!mayUse()) {
+    return "Your token may only look.";
+  }
+
+  const mine = board.state === "leased" && board.holder === user.name;
+  const held = board.state === "leased" ? `${board.holder} has it.` : "Another process has it.";
+  return board.state === "free" || mine ? "" : board.state === "absent" ? "It does not answer." : held;
+}
+
 function rate(board, way) {
-  return board.rates === null || board.state === "absent" ? "–" : `${bytes(board.rates[way])}/s`;
+  return board.rates === null ? "–" : `${bytes(board.rates[way])}/s`;
 }

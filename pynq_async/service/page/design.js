@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { breakable, by, make, say } from "./dom.js";
 import { RegisterTable } from "./registers.js";
-import { mayUse } from "./session.js";
+import { hindrance, mayUse } from "./session.js";
 import { bytes, hex, several } from "./words.js";
 
 const WAIT = 10; // seconds for a board to become free
@@ -38,8 +38,8 @@ export class DesignView {
     const { list, words, take } = this.#parts;
     const board = this.farm.boards.get(this.#board);
     const mine = this.leases.of(this.#board);
-    list.disabled = !mine || board?.state === "absent";
-    take.hidden = !mayUse() || board?.state !== "free";
+    list.disabled = !mine || board?.state === "absent" || Boolean(hindrance());
+    take.hidden = Boolean(hindrance()) || board?.state !== "free";
     say(words, this.#mayRead(board, mine));
   }
 
@@ -111,8 +111,8 @@ export class DesignView {
   }
 
   #mayRead(board, mine) {
-    if (!mayUse()) {
-      return "Your token may only look; reading registers needs one with the scope use.";
+    if (hindrance()) {
+      return mayUse() ? hindrance() : "Your token may only look; reading registers needs one with the scope use.";
     }
 
     if (board?.state === "absent") {

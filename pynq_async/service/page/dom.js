@@ -53,6 +53,15 @@ export function mark(element, name, value) {
   }
 }
 
+/** Let a control be used, or not for a reason that it tells. */
+export function allow(control, reason) {
+  control.disabled = Boolean(reason);
+
+  if (control.title !== reason) {
+    control.title = reason;
+  }
+}
+
 /** An icon; it stands beside a word and is not read out. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");

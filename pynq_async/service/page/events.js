@@ -3,7 +3,7 @@
 import { by, icon, make, say } from "./dom.js";
 import { clock, reasonOf, several } from "./words.js";
 
-const KEPT = 100;
+const KEPT = 60;
 const PAUSE = 1500; // milliseconds between two sentences, so that nobody is talked down
 
 let waiting = [];

@@ -1,8 +1,8 @@
 // The leases of whoever is signed in: time left, renew, end.
 
 import { ask } from "./api.js";
-import { by, make, mark, say } from "./dom.js";
-import { user } from "./session.js";
+import { allow, by, make, mark, say } from "./dom.js";
+import { hindrance, link, user } from "./session.js";
 import { left } from "./words.js";
 
 const SOON = 60; // seconds
@@ -23,12 +23,33 @@ export class Leases {
     return [...this.#leases.values()].find((lease) => lease.boards.includes(board));
   }
 
-  /** Lease a board, waiting up to so many seconds for it. */
-  async take(board, wait) {
-    const lease = await ask("POST", "leases", { json: { name: board, wait } });
+  /** Lease a board, waiting up to so many seconds for it; for how long is the service's choice unless it is told. */
+  async take(board, wait, seconds) {
+    const lease = await ask("POST", "leases", { json: { name: board, wait, seconds } });
     this.#add(lease);
     this.#show();
     return lease;
+  }
+
+  /** Let a lease last for so many seconds from now on, or for what is left of it where that is more. */
+  async renew(lease, seconds) {
+    const remaining = (this.#leases.get(lease.id)?.ends - performance.now()) / 1000 || 0;
+    this.#add(await ask("POST", `${path(lease)}/renew`, { json: { seconds: Math.max(seconds, remaining) } }));
+    this.#count();
+  }
+
+  /** Say what went wrong. */
+  complain(words) {
+    say(by("lease-problem"), words);
+  }
+
+  /** Show what can be done now. */
+  refresh() {
+    for (const button of by("lease-list").querySelectorAll("button")) {
+      allow(button, hindrance());
+    }
+
+    this.#count();
   }
 
   /** Give the boards of a lease back. */
@@ -51,12 +72,12 @@ export class Leases {
 
     if (mine || kind === "boards") {
       clearTimeout(this.#asking);
-      this.#asking = setTimeout(() => this.refresh().catch(() => {}), 150);
+      this.#asking = setTimeout(() => this.reload().catch(() => {}), 150);
     }
   }
 
   /** Ask for all of them. */
-  async refresh() {
+  async reload() {
     const leases = (await ask("GET", "leases")).filter((lease) => lease.holder === user.name && lease.id);
     this.#leases.clear();
     leases.forEach((lease) => this.#add(lease));
@@ -96,11 +117,8 @@ export class Leases {
 
   #make(lease) {
     const names = lease.boards.join(", ");
-    const act = (words, work) => make("button", { type: "button", "aria-label": `${words} the lease of ${names}`, onclick: () => attempt(work) }, words);
-    const renew = async () => {
-      this.#add(await ask("POST", `${path(lease)}/renew`, { json: {} }));
-      this.#count();
-    };
+    const act = (words, work) => make("button", { type: "button", "aria-label": `${words} the lease of ${names}`, onclick: () => this.#attempt(work) }, words);
+    const renew = () => this.renew(lease, Number(by("seconds").value));
     const time = make("span", { className: "time" });
     return make("li", { className: "lease" }, make("b", {}, names), time, act("Renew", renew), act("End", () => this.end(lease)));
   }
@@ -114,7 +132,22 @@ export class Leases {
     item.remove();
   }
 
+  async #attempt(work) {
+    this.complain("");
+
+    try {
+      await work();
+    } catch (problem) {
+      this.complain(problem.message);
+    }
+  }
+
   #count() {
+    if (!link.live) {
+      this.#items.forEach((item) => say(item.querySelector(".time"), "time left unknown"));
+      return;
+    }
+
     for (const [id, item] of this.#items) {
       const seconds = (this.#leases.get(id).ends - performance.now()) / 1000;
       const time = item.querySelector(".time");
@@ -125,13 +158,3 @@ export class Leases {
 }
 
 const path = (lease) => `leases/${encodeURIComponent(lease.id)}`;
-
-async function attempt(work) {
-  say(by("lease-problem"), "");
-
-  try {
-    await work();
-  } catch (problem) {
-    say(by("lease-problem"), problem.message);
-  }
-}

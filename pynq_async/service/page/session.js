@@ -4,10 +4,22 @@ const KEY = "pynq-async token";
 const listeners = new Set();
 
 /** Who the token is of, and what it is good for: read, use or admin. */
-export const user = { name: "", scope: "read" };
+export const user = { name: "", scope: "read", limits: {} };
+
+/** Whether the service is heard now. */
+export const link = { live: false };
 
 /** Whether the token may do more than look. */
 export const mayUse = () => user.scope !== "read";
+
+/** Why nothing can be done now, empty when it can. */
+export function hindrance() {
+  if (!link.live) {
+    return "There is no connection to the service.";
+  }
+
+  return mayUse() ? "" : "Your token may only look; this needs one with the scope use.";
+}
 
 /** The token that is used now, or null. */
 export function token() {

@@ -1,20 +1,23 @@
 // Bitstreams: files that are picked or dropped, and those on the service.
 
 import { ask, send } from "./api.js";
-import { by, make, say } from "./dom.js";
+import { facts, line, mostFitting, stem } from "./bitstreams.js";
+import { allow, by, make, say } from "./dom.js";
 import { announce } from "./events.js";
-import { mayUse, user } from "./session.js";
-import { bytes } from "./words.js";
+import * as question from "./question.js";
+import { hindrance, user } from "./session.js";
+import { moment, without } from "./words.js";
 
-const stem = (name) => name.replace(/\.[^.]*$/, "");
 const isDescription = (file) => /\.hwh$/i.test(file.name);
+const isOwn = (bitstream) => bitstream.owner === user.name || user.scope === "admin";
 
 /** The bitstreams on the service, one of them chosen; `onChange` is called when it is another one. */
 export class Uploads {
   #list = [];
+  #busy = Promise.resolve();
 
-  constructor({ look, onChange }) {
-    this.onChange = onChange;
+  constructor({ farm, look, onChange }) {
+    Object.assign(this, { farm, onChange });
     by("files").addEventListener("change", () => this.#take([...by("files").files]));
     by("bitstream").addEventListener("change", () => this.#changed());
     by("look-bitstream").addEventListener("click", () => look(this.chosen));
@@ -28,53 +31,107 @@ export class Uploads {
   }
 
   /** Ask which there are, and choose one of them. */
-  async refresh(choose = by("bitstream").value) {
+  async reload(choose = by("bitstream").value) {
     this.#list = await ask("GET", "bitstreams");
-    const options = this.#list.map((each) => make("option", { value: each.id }, words(each)));
+    const found = this.#list.find((each) => each.id === choose) ?? mostFitting(this.#list, [...this.farm.boards.values()]);
+    const options = this.#list.map((each) => make("option", { value: each.id }, line(each)));
     by("bitstream").replaceChildren(...(options.length ? options : [make("option", { value: "" }, "None yet")]));
-    by("bitstream").value = this.#list.some((each) => each.id === choose) ? choose : (this.#list.at(-1)?.id ?? "");
+    by("bitstream").value = found?.id ?? "";
     this.#changed();
   }
 
-  #changed() {
+  /** Show what can be done with the one that is chosen. */
+  refresh() {
     const chosen = this.chosen;
-    by("look-bitstream").disabled = !chosen?.described;
-    by("forget-bitstream").disabled = !chosen || !mayUse() || (chosen.owner !== user.name && user.scope !== "admin");
+    const none = chosen ? "" : "There is no bitstream on the service.";
+    const described = chosen?.described === false ? "It has no .hwh: upload one of the same name." : "";
+    const own = chosen && !isOwn(chosen) ? `It is ${chosen.owner}'s.` : "";
+
+    if (hindrance()) {
+      question.callOff(by("forget-question"));
+    }
+
+    allow(by("look-bitstream"), none || described);
+    allow(by("forget-bitstream"), none || hindrance() || own);
+    say(by("bitstream-facts"), chosen ? facts(chosen, [...this.farm.boards.values()]) : "");
+  }
+
+  /** Forget what was said and asked. */
+  clear() {
+    ["upload-problem", "upload-done"].forEach((id) => say(by(id), ""));
+    question.callOff(by("upload-question"));
+    question.callOff(by("forget-question"));
+  }
+
+  #changed() {
+    question.callOff(by("forget-question"));
+    this.refresh();
     this.onChange();
   }
 
-  async #take(files) {
+  /** Send files, after those that are being sent; nothing else can be asked before it is done. */
+  #take(files) {
     by("files").value = "";
+    question.callOff(by("upload-question"));
+    this.#busy = this.#busy.then(() => this.#try(() => this.#sendAll(files)));
+  }
+
+  async #sendAll(files) {
     const descriptions = files.filter(isDescription);
-    const bitstreams = files.filter((file) => !isDescription(file));
+    const done = [];
+    const note = (sentence) => {
+      done.push(sentence);
+      say(by("upload-done"), done.join(" "));
+      announce(sentence);
+    };
 
-    await this.#try(async () => {
-      for (const file of bitstreams) {
-        const made = await this.#send("POST", "bitstreams", file);
-        const own = descriptions.find((each) => stem(each.name) === stem(file.name));
-        const description = own ?? (bitstreams.length === 1 ? descriptions[0] : undefined);
-        await this.refresh(made.id);
+    for (const file of files.filter((each) => !isDescription(each))) {
+      const made = await this.#send("POST", "bitstreams", file);
+      await this.reload(made.id);
+      note(`${file.name} is on the service.`);
+      const own = descriptions.findIndex((each) => stem(each.name) === stem(file.name));
 
-        if (description) {
-          await this.#describe(made, description);
-        }
-
-        announce(`${file.name} is on the service`);
+      if (own >= 0) {
+        const [description] = descriptions.splice(own, 1);
+        await this.#describe(made, description);
+        note(`${description.name} describes it.`);
       }
+    }
 
-      if (!bitstreams.length && descriptions.length) {
-        if (!this.chosen) {
-          throw new Error("Pick the bitstream that the .hwh belongs to as well.");
-        }
+    for (const file of descriptions) {
+      const bitstream = await this.#ofDescription(file);
 
-        await this.#describe(this.chosen, descriptions[0]);
+      if (bitstream !== undefined) {
+        await this.#describe(bitstream, file);
+        note(`${file.name} describes ${line(bitstream)}.`);
       }
-    });
+    }
+  }
+
+  /** The bitstream that a description is of: the one of its name, or which the user says; undefined for none. */
+  async #ofDescription(file) {
+    const own = this.#list.filter(isOwn);
+    const named = own.filter((each) => stem(each.name) === stem(file.name));
+
+    if (!own.length) {
+      throw new Error(`${file.name}: choose its bitstream together with it; there is none of yours on the service.`);
+    }
+
+    if (named.length === 1) {
+      return named[0];
+    }
+
+    const options = (named.length ? named : own).map((each) => make("option", { value: each.id }, line(each)));
+    const which = make("select", { "aria-label": `Bitstream that ${file.name} describes` }, ...options);
+    which.value = options.at(-1).value;
+    const words = `Which bitstream does ${file.name} describe? ${named.length ? "Several have" : "None has"} its name.`;
+    const agreed = await question.ask(by("upload-question"), words, "Attach it", { no: "Leave it out", fields: [which] });
+    return agreed ? own.find((each) => each.id === which.value) : undefined;
   }
 
   async #describe(bitstream, file) {
     await this.#send("PUT", `bitstreams/${encodeURIComponent(bitstream.id)}/description`, file);
-    await this.refresh(bitstream.id);
+    await this.reload(bitstream.id);
   }
 
   async #send(method, path, file) {
@@ -86,19 +143,24 @@ export class Uploads {
     try {
       return await send(method, path, file, { name: file.name }, (part) => (bar.value = part));
     } catch (problem) {
-      throw new Error(`${file.name}: ${problem.message}`, { cause: problem });
+      throw new Error(`${file.name}: ${without(file.name, problem.message)}`, { cause: problem });
     } finally {
       bar.hidden = true;
     }
   }
 
   async #forget(bitstream) {
-    await ask("DELETE", `bitstreams/${encodeURIComponent(bitstream.id)}`);
-    await this.refresh();
+    if (await question.ask(by("forget-question"), `Delete ${bitstream.name}, uploaded ${moment(bitstream.since)}?`, "Delete it", { no: "Keep it" })) {
+      await ask("DELETE", `bitstreams/${encodeURIComponent(bitstream.id)}`);
+      await this.reload();
+      announce(`${bitstream.name} is deleted`);
+      by("program").focus({ preventScroll: true });
+    }
   }
 
   async #try(work) {
     say(by("upload-problem"), "");
+    say(by("upload-done"), "");
 
     try {
       await work();
@@ -108,7 +170,7 @@ export class Uploads {
   }
 
   #listenForDrops(place) {
-    const files = (event) => mayUse() && event.dataTransfer?.types.includes("Files");
+    const files = (event) => !hindrance() && event.dataTransfer?.types.includes("Files");
 
     // Anywhere on the page, so that a file that misses the place does not replace the page.
     addEventListener("dragover", (event) => {
@@ -126,9 +188,4 @@ export class Uploads {
       }
     });
   }
-}
-
-function words(bitstream) {
-  const parts = [bitstream.name, bytes(bitstream.bytes), bitstream.part, bitstream.described ? "" : "no .hwh"];
-  return parts.filter(Boolean).join(" · ");
 }

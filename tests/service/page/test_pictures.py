@@ -14,7 +14,14 @@ from .browser import Page
 from .test_working import upload
 from .visits import board, visit
 
-LOOKS = [(width, height, dark) for width, height in ((1600, 1000), (900, 1000), (360, 800)) for dark in (False, True)]
+LOOKS = [(width, height, dark) for width, height in ((1400, 900), (900, 1000), (360, 800)) for dark in (False, True)]
+# What has a scrollbar of its own inside the page.
+SCROLLING = """[...document.querySelectorAll("body *")].filter((each) =>
+    ["auto", "scroll"].includes(getComputedStyle(each).overflowY) && each.clientHeight).map((each) => each.id)"""
+STICKING_OUT = """[...document.querySelectorAll(".panel button, .panel td, .panel select")].filter((each) =>
+    each.checkVisibility() &&
+    each.getBoundingClientRect().right > each.closest(".panel").getBoundingClientRect().right - 5)
+    .map((each) => each.textContent)"""
 SHOWN = (1440, 860)
 NAMES = ["z2-a", "z2-b", "z2-c", "z2-d", "zcu104-a", "zcu104-b", "zcu104-c", "zcu104-d"]
 SPEEDS = (60e6, 40e6, 12e6, 9e6)  # bytes a second to the ZCU104s, so that some are done while others are not
@@ -56,6 +63,8 @@ async def test_the_page_fits_at_every_width(
         await page.click("#start")
         await page.until("document.querySelectorAll('#jobs [data-state=done]').length >= 1")
 
+        await page.run("scrollTo(0, 0)")
+
         for dark in (False, True):
             await page.looks(*SHOWN, dark=dark)
             await page.picture(pictures / f"page-{'dark' if dark else 'light'}.png")
@@ -72,6 +81,9 @@ async def test_the_page_fits_at_every_width(
         for width, height, dark in LOOKS:
             await page.looks(width, height, dark=dark)
             assert await page.run("document.documentElement.scrollWidth") <= width
+            assert await page.run(SCROLLING) == []
+            assert await page.run(STICKING_OUT) == []
+            await page.run("scrollTo(0, 0)")
             path = tmp_path / f"{width}-{'dark' if dark else 'light'}.png"
             await page.picture(path)
             assert path.read_bytes().startswith(b"\x89PNG")

@@ -29,6 +29,8 @@ async def test_a_token_in_the_address_is_taken_and_removed(page: Page) -> None:
 
 async def test_a_token_is_typed_and_forgotten_on_signing_out(page: Page) -> None:
     async with visit(page, who=None) as it:
+        await page.click("#sign-in button")
+        await page.sees("A token is needed", "#sign-in-problem")
         await sign_in(page, it, "alice")
         await page.sees("alice", "#who")
         await page.sees("Live", "#stream")
@@ -36,7 +38,7 @@ async def test_a_token_is_typed_and_forgotten_on_signing_out(page: Page) -> None
         await page.click("#sign-out")
         await page.sees("Sign in")
         assert not await page.run("document.getElementById('farm').checkVisibility()")
-        assert await page.run("sessionStorage.length + document.querySelectorAll('#board-rows tr').length") == 0
+        await page.until("sessionStorage.length + document.querySelectorAll('#board-rows tr').length === 0")
         await page.go(it.url)
         await page.sees("Sign in")
 
@@ -73,6 +75,8 @@ async def test_what_happens_is_shown_without_a_reload(page: Page) -> None:
         await page.sees("Free", board("b"))
         await page.until("/ B.s/.test(document.querySelector('[data-board=a] .sent').textContent)")
         await page.sees("°C", board("a"))
+        it.service.feed.publish("progress", {"board": "a", "stage": "upload", "done": 100, "total": 100})
+        await page.sees("Uploading 99 %", board("a"))  # until the next step begins
 
 
 async def test_a_lost_board_is_seen_and_so_is_its_return(page: Page) -> None:
@@ -82,7 +86,7 @@ async def test_a_lost_board_is_seen_and_so_is_its_return(page: Page) -> None:
         row = await page.run("window.row = document.querySelector('[data-board=a]'), true")
         assert row
         await sims[0].stop()
-        await page.sees("Absent", board("a"))
+        await page.sees("no answer within", board("a"))
         await page.until("document.getElementById('said').textContent.includes('a is lost')")
         assert await page.run("document.querySelector('[data-board=a] [type=checkbox]').disabled")
         await sims[0].start()

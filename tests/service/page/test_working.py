@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import grpc
+
 from pynq_async.sim import SimBoard
 from pynq_async.sim.known_designs import read_designs
 
@@ -47,14 +49,18 @@ async def test_boards_are_programmed_and_given_back(page: Page, design: list[Pat
 
 
 async def test_a_failure_is_told_and_the_board_can_be_tried_again(page: Page, design: list[Path]) -> None:
-    async with visit(page, SimBoard(), SimBoard(model="ZCU104", family="zynqmp")) as it:
+    sims = several(2)
+
+    async with visit(page, *sims) as it:
         await page.give_files("#files", design[:1])
-        await page.sees("no .hwh", "#bitstream")
+        await page.sees("no .hwh", "#bitstream-facts")
         await page.click("#choose-free")
         await page.click("#keep")
+        sims[1].faults.fail("remote_device.writefile", grpc.StatusCode.UNKNOWN, "no room")
         await page.click("#start")
         await page.sees("resizer.bit runs", "[data-job=a]")
-        await page.sees("Failed: b", "[data-job=b]")
+        await page.sees("Failed: ", "[data-job=b]")
+        assert "Failed: b" not in await page.text("[data-job=b]")  # its name stands before that
         await page.sees("Program 1 board", "#start")
         await page.sees("a", "#lease-list")
         assert len(list(it.service.leases)) == 2  # kept, as was asked
@@ -68,9 +74,9 @@ async def test_a_file_that_is_no_bitstream_is_refused_in_words(page: Page, tmp_p
 
     async with visit(page):
         await page.give_files("#files", [wrong])
-        await page.sees("wrong.bit: ", "#upload-problem")
+        await page.sees("wrong.bit: is no .bit", "#upload-problem")
         await page.give_files("#files", [wrong.rename(tmp_path / "wrong.hwh")])
-        await page.sees("Pick the bitstream", "#upload-problem")
+        await page.sees("choose its bitstream together with it", "#upload-problem")
 
     page.complaints = [each for each in page.complaints if "422" not in each]
 
@@ -90,6 +96,10 @@ async def test_a_dropped_file_is_uploaded(page: Page, design: list[Path]) -> Non
         await page.click("#look-bitstream")
         await page.sees("Design of resizer.bit")
         await page.click("#forget-bitstream")
+        await page.press("Escape")
+        await page.until("document.activeElement.id === 'forget-bitstream'")
+        await page.click("#forget-bitstream")
+        await page.click("#forget-question .main")
         await page.sees("None yet", "#bitstream")
 
 
@@ -143,5 +153,6 @@ async def test_a_token_that_may_only_look_is_told_why_nothing_else_goes(page: Pa
         await it.alice.delete(f"/api/leases/{lease}")
         await page.sees("resizer.bit", board("a"))
         await page.sees("Your token may only look", "#program")
-        acting = "#program fieldset :is(button, input), #forget-bitstream, #board-rows [type=checkbox]"
+        assert not await page.run("document.getElementById('drop').checkVisibility()")
+        acting = "#forget-bitstream, #board-rows [type=checkbox]"
         assert await page.run(f"[...document.querySelectorAll('{acting}')].every((each) => each.matches(':disabled'))")
