@@ -1,5 +1,6 @@
 """From a bitstream file to a running design: the steps of a download, in order, and who is told of them."""
 
+import asyncio
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ..errors import Misuse
 from ..progress import Progress, ProgressCallback
 from .axi_ports import set_axi_port_widths
 from .fabric import FULL, PARTIAL
-from .loaded import Loaded
+from .loaded import Loaded, Record
 from .parts import Parts
 from .shutdown import stop_shutdown_managers
 
@@ -81,9 +82,7 @@ class Download:
         if design is None and bitstream.description is not None:
             design = await load_design(bitstream)
 
-        sent, before = await both(
-            parts.firmware.bring(bitstream, read_back=self.verify == "full", report=report), parts.record.read_base()
-        )
+        sent, before = await _bring(parts, bitstream, self.verify, report)
 
         if not partial:
             await stop_shutdown_managers(parts.connection, parts.windows, before.shutdown_managers if before else {})
@@ -103,3 +102,29 @@ class Download:
             await set_axi_port_widths(parts.connection, parts.windows, design.axi_port_widths())
 
         return loaded
+
+
+async def _bring(
+    parts: Parts, bitstream: Bitstream, verify: str, report: ProgressCallback
+) -> tuple[int, Record | None]:
+    """Bring the bitstream to the board, and read meanwhile what is loaded: how much was sent, and the record.
+
+    The record waits until bytes are under way, so that of many boards the last one's link does not wait for it.
+    """
+    under_way = asyncio.Event()
+
+    def begun(step: Progress) -> None:
+        under_way.set()
+        report(step)
+
+    async def bring() -> int:
+        try:
+            return await parts.firmware.bring(bitstream, read_back=verify == "full", report=begun)
+        finally:
+            under_way.set()
+
+    async def read() -> Record | None:
+        await under_way.wait()
+        return await parts.record.read_base()
+
+    return await both(bring(), read())

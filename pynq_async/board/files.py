@@ -148,7 +148,10 @@ class Files:
                 self._connection.board, f"{path}: needs bytes in one piece, not {type(data).__name__}"
             ) from None
 
-        messages = frames(m.WriteFileRequest(file_path=path), 2, content, progress or (lambda _: None))
+        # Small at first: of many boards the last one's link should not wait until much was copied for the others.
+        messages = frames(
+            m.WriteFileRequest(file_path=path), 2, content, progress or (lambda _: None), first=_ONE_MESSAGE
+        )
         whole = b"".join(messages) if len(content) <= _ONE_MESSAGE else None
 
         async with self._slot(path):

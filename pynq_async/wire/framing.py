@@ -14,17 +14,26 @@ CHUNK = 1 << 20  # the server takes at most 4 MiB a message and sends 1 MiB itse
 _LENGTH_DELIMITED = 2
 
 
-def frames(head: Message, field: int, payload: memoryview, progress: Callable[[int], None]) -> Iterator[bytes]:
+def frames(
+    head: Message, field: int, payload: memoryview, progress: Callable[[int], None], *, first: int = CHUNK
+) -> Iterator[bytes]:
     """Cut `payload` into messages of `head`'s fields plus bytes field number `field`; at least one, even if empty.
 
-    `progress` is told how many bytes have been handed on, each time the next message is asked for.
+    `progress` is told how many bytes have been handed on, each time the next message is asked for. The `first` message
+    may be smaller than `CHUNK`; those after it are twice as large each.
     """
     prefix = head.SerializeToString() + bytes([field << 3 | _LENGTH_DELIMITED])
+    start, size = 0, first
 
-    for start in range(0, max(len(payload), 1), CHUNK):
-        chunk = payload[start : start + CHUNK]
+    while True:
+        chunk = payload[start : start + size]
         yield b"".join((prefix, _varint(len(chunk)), chunk))
-        progress(start + len(chunk))
+        start += len(chunk)
+        size = min(2 * size, CHUNK)
+        progress(start)
+
+        if start >= len(payload):
+            return
 
 
 def payload(board: str, message: bytes, field: int) -> tuple[memoryview, bytes]:

@@ -67,7 +67,14 @@ async def test_progress_of_a_download(board: RemoteDevice, make: Make) -> None:
     await board.download(make(size=2_500_000), verify="full", progress=steps.append)
     assert {step.board for step in steps} == {board.name}
     assert list(dict.fromkeys(step.stage for step in steps)) == ["upload", "verify", "program", "done"]
-    assert [step.done for step in steps if step.stage == "upload"] == [1 << 20, 2 << 20, 2_500_000]
+    assert [step.done for step in steps if step.stage == "upload"] == [
+        65_536,
+        196_608,
+        458_752,
+        983_040,
+        2_031_616,
+        2_500_000,
+    ]
 
 
 async def test_a_partial_bitstream_sets_the_flag_and_keeps_the_record(

@@ -16,6 +16,15 @@ def _cut(data: bytes) -> tuple[list[m.BufferWriteRequest], list[int]]:
     return messages, told
 
 
+def test_the_first_message_may_be_small_and_those_after_it_are_twice_as_large_each() -> None:
+    content = memoryview(bytes(3 * CHUNK))
+    told: list[int] = []
+    messages = list(frames(m.WriteFileRequest(file_path="/tmp/a"), 2, content, told.append, first=CHUNK // 4))
+    sizes = [len(m.WriteFileRequest.FromString(message).data) for message in messages]
+    assert sizes == [CHUNK // 4, CHUNK // 2, CHUNK, CHUNK, CHUNK // 4]
+    assert told == [CHUNK // 4, CHUNK * 3 // 4, CHUNK * 7 // 4, CHUNK * 11 // 4, 3 * CHUNK]
+
+
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_384, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
 def test_frames_are_what_protobuf_would_have_written(size: int) -> None:
     data = random.Random(size).randbytes(size)
