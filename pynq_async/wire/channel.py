@@ -74,7 +74,7 @@ _PLAINLY = {
     "http1": "what answers there speaks HTTP/1",
     "reset by peer": "the connection was reset" + _BY_TERMINATOR,
     "Socket closed": "the connection was closed" + _BY_TERMINATOR,
-    "before receiving SETTINGS": "the connection was closed or not answered" + _BY_TERMINATOR,
+    "before receiving SETTINGS": "the connection was closed, or not answered within {:g} s" + _BY_TERMINATOR,
 }
 
 
@@ -308,11 +308,11 @@ class Connection:
             ) from trouble
 
         where = f" to {self.address.target}" if self.board != self.address.target else ""
-        silent = f"no answer within {self.timeouts.connect:g} s"
-        seen = next((plain for sign, plain in _PLAINLY.items() if sign in str(trouble)), silent)
+        seen = next((plain for sign, plain in _PLAINLY.items() if sign in str(trouble)), "no answer within {:g} s")
         raise ConnectError(
             self.board,
-            f"no connection{where}: {seen}; is the board on, on this network, and is its pynq-remote service running?",
+            f"no connection{where}: {seen.format(self.timeouts.connect)}; is the board on, on this network, and is its "
+            "pynq-remote service running?",
         ) from trouble
 
     def _no_tls(self, cause: str) -> TlsError:
