@@ -40,6 +40,10 @@ class Payload:
         if get_origin(hint) in (Union, types.UnionType):
             hint = next((each for each in get_args(hint) if each is not type(None)), hint)
 
+        # On Python 3.12 and later, NDArray of a recent numpy is an alias by a `type` statement (PEP 695).
+        if (alias := getattr(get_origin(hint) or hint, "__value__", None)) is not None:
+            hint = alias[get_args(hint)] if get_args(hint) else alias
+
         if hint is bytes:
             return cls(name, optional, is_array=False)
 
