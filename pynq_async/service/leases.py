@@ -5,12 +5,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..board.device import RemoteDevice
 from ..errors import PynqError
-from ..farm import BoardFarm
+from ..farm import BoardFarm, Lease
 from ..farm.host import Host
 from .known import check_known
 from .options import ServiceOptions
@@ -19,18 +18,6 @@ from .tokens import Token
 
 if TYPE_CHECKING:
     from .buffers import LeasedBuffer
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What is asked for; as the arguments of `BoardFarm.lease`."""
-
-    count: int = 1
-    name: str | None = None
-    model: str | None = None
-    family: str | None = None
-    tags: frozenset[str] = frozenset()
-    priority: int = 0
 
 
 class ServiceLease:
@@ -122,15 +109,15 @@ class ServiceLeases:
     def __iter__(self) -> Iterator[ServiceLease]:
         return iter(self._leases.values())
 
-    async def take(self, caller: Token, want: Want, seconds: float, wait: float) -> ServiceLease:
-        """Wait for boards; a wait that is cancelled leaves nothing."""
+    async def take(self, caller: Token, asked: Lease[tuple[RemoteDevice, ...]], seconds: float) -> ServiceLease:
+        """Wait for the boards of a lease that is not entered yet; a wait that is cancelled leaves nothing."""
         if self._asked.get(caller.name, 0) >= self._options.leases:
             raise Refusal(
                 409, "too-many-leases", f"{caller.name} has {self._options.leases} leases already; end one of them"
             )
 
         granted: asyncio.Future[ServiceLease] = asyncio.get_running_loop().create_future()
-        task = self._host.start(self._hold(caller, want, seconds, wait, granted), f"lease of {caller.name}")
+        task = self._host.start(self._hold(caller, asked, seconds, granted), f"lease of {caller.name}")
         self._asked[caller.name] = self._asked.get(caller.name, 0) + 1
 
         def over(_: object) -> None:  # called also for a task that was cancelled before it began
@@ -195,19 +182,14 @@ class ServiceLeases:
             task.cancel()
 
     async def _hold(
-        self, caller: Token, want: Want, seconds: float, wait: float, granted: "asyncio.Future[ServiceLease]"
+        self,
+        caller: Token,
+        asked: Lease[tuple[RemoteDevice, ...]],
+        seconds: float,
+        granted: "asyncio.Future[ServiceLease]",
     ) -> None:
         try:
-            async with self._farm.lease(
-                count=want.count,
-                name=want.name,
-                model=want.model,
-                family=want.family,
-                tags=want.tags,
-                priority=want.priority,
-                timeout=wait,
-                holder=caller.name,
-            ) as boards:
+            async with asked as boards:
                 if granted.done():
                     return
 

@@ -63,7 +63,11 @@ class FarmService:
             self._host.start(self._tell_events(), "events")
             self._host.start(self._take_samples(), "samples")
         except BaseException:
-            await self._close()
+            try:
+                await self._host.aclose()
+            finally:
+                await self._close()
+
             raise
 
         return self

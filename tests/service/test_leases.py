@@ -6,7 +6,6 @@ import time
 import pytest
 
 from pynq_async.service import ServiceOptions
-from pynq_async.service.leases import Want
 from pynq_async.service.problems import Refusal
 from pynq_async.sim import SimBoard
 
@@ -257,7 +256,7 @@ async def test_whoever_waits_when_the_service_stops_is_told_at_once() -> None:
 async def test_a_wait_that_is_over_before_it_has_begun_counts_no_lease() -> None:
     async with running(options=ServiceOptions(leases=1)) as it:
         alice = next(token for token in it.service.tokens if token.name == "alice")
-        taking = asyncio.create_task(it.service.leases.take(alice, Want(), 60, 0))
+        taking = asyncio.create_task(it.service.leases.take(alice, it.service.farm.lease(count=1, timeout=0), 60))
         await asyncio.sleep(0)
         it.service.leases.end_all()
 

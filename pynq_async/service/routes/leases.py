@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..access import Reader, Service, User
 from ..departure import while_there
 from ..json_route import JsonRoute
-from ..leases import ServiceLease, Want
+from ..leases import ServiceLease
 from ..problems import RESPONSES
 from ..service import FarmService
 
@@ -81,10 +81,17 @@ async def take_lease(
     When it expires or is ended, its buffers are freed and the boards go to whoever is next; the fabric stays as it is.
     """
     service.check_running()
-    options = service.options
-    want = Want(wanted.count, wanted.name, wanted.model, wanted.family, frozenset(wanted.tags), wanted.priority)
-    wait = min(wanted.wait, options.longest_wait)
-    lease = await while_there(request, service.leases.take(caller, want, _seconds(service, wanted.seconds), wait))
+    asked = service.farm.lease(
+        count=wanted.count,
+        name=wanted.name,
+        model=wanted.model,
+        family=wanted.family,
+        tags=wanted.tags,
+        priority=wanted.priority,
+        timeout=min(wanted.wait, service.options.longest_wait),
+        holder=caller.name,
+    )
+    lease = await while_there(request, service.leases.take(caller, asked, _seconds(service, wanted.seconds)))
     response.headers["Location"] = f"{request.scope.get('root_path', '')}/api/leases/{lease.id}"
     return _shown(lease)
 
